@@ -1,17 +1,21 @@
 """Mutation testing: seeded single-token mutations of a room, each run against the room's tests.
 
-Run ``python -m tools.mutate ROOM [--count 40] [--seed 0] [--jobs 1] [--only FILE] [--list]``; a table shows the mutants
-that survive. Exit status 1 says that more than 3 in 40 do.
+Run ``python -m tools.mutate ROOM [--count 40] [--seed 0] [--jobs 1] [--only FILE] [--keep FOLDER] [--list]``; a table
+shows the mutants that survive. Exit status 1 says that more than 3 in 40 do.
 
 1. The working tree is copied to a temporary folder; mutants never touch the tree itself.
-2. The room's fast tests (neither slow nor flow) run there unchanged: they must pass, and they compile all kernels.
-3. Each mutant is a copy made of hard links with one file replaced, so only kernels that the file is part of compile
-   anew (pipelines/kernels/cache.py). Tests named after the file run first, then those of its subfolder, then the rest.
+2. The room's fast tests (neither slow nor flow) run there unchanged, each file of tests in a process of its own. They
+   must pass; what each of them reaches is written down, and they compile all kernels.
+3. For each mutant a process, forked where all tests are loaded, runs the test files that reach the mutation, nearest
+   first (tools/mutant_runs.py). Only kernels that the file is part of compile anew (pipelines/kernels/cache.py).
 
-A mutant is killed by a failing test, a crash, or a run that takes three times as long as the room's tests do. Mutations
-that tools/equivalent_mutants.toml lists, each with the reason why nothing can show it, are not drawn.
+A mutant is killed by a failing test, a crash, or a test file that takes far more than three times its CPU seconds.
+Mutations that tools/equivalent_mutants.toml lists, each with the reason why nothing can show it, are not drawn. With
+``--keep`` a run that is stopped goes on: mutants that have not been killed run, and tests that changed are measured.
 """
 
+import hashlib
+import json
 import os
 import random
 import shutil
@@ -22,7 +26,6 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -36,9 +39,9 @@ from tools.mutations import Mutation, mutations
 from tools.tree import ROOMS, copy_files, listed_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-FAST = "not slow and not flow"
-NO_TESTS = 5  # pytest's exit status
-GRACE = 180  # seconds that a mutant's kernels may take to compile, besides its tests
+PLAN = "GRISTMILL_MUTANTS"  # environment variable
+ARGUMENTS = ["-q", "-s", "-p", "no:cacheprovider", "-p", "tools.mutant_runs", "-m", "not slow and not flow"]
+GRACE = 20, 90  # CPU seconds that a test file may take besides three times its own: to run, and to compile kernels
 ALLOWED = 3 / 40  # share of survivors
 
 
@@ -55,11 +58,17 @@ class Mutant(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Result of one mutant: "killed", "timeout" or "survived"."""
+    """Result of one mutant: "killed", "timeout" or "survived", and the CPU seconds that its tests took."""
 
     mutant: Mutant
     status: str
     seconds: float
+
+    @classmethod
+    def of(cls, record: dict) -> "Outcome":
+        """Return the outcome that tools/mutant_runs.py wrote."""
+        start, stop, old, new = record["change"]
+        return cls(Mutant(record["file"], Mutation(tuple(start), tuple(stop), old, new)), *record["result"])
 
 
 def draw(root: Path, room: str, count: int, seed: int, only: tuple[str, ...] = ()) -> list[Mutant]:
@@ -83,77 +92,96 @@ def known_equivalents(root: Path) -> set[tuple[str, str, str]]:
 
 def copy_tree(root: Path, target: Path) -> None:
     """Copy the tree; link the rooms into ``gristmill/`` so that they import from the copy."""
+    target.mkdir(parents=True)
     copy_files(root, listed_files(root), target)
     for room in ROOMS:
         if (target / room).is_dir():
             (target / "gristmill" / room).symlink_to(f"../{room}")
 
 
-def run_tests(tree: Path, arguments: list[str], seconds: float | None, shared_data: Path) -> str:
-    """Run pytest in a tree; return "survived" if it passes, else "killed" or "timeout"."""
-    environment = os.environ | {"PYTHONPATH": str(tree), "GRISTMILL_SHARED_DATA": str(shared_data)}
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2048  # kB: a mutant may allocate without end
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", FAST, *arguments]
-    limited = ["sh", "-c", f'ulimit -d {memory}; exec "$@"', "sh", *command]
-    with (tree / "output.txt").open("w") as output:
-        process = subprocess.Popen(
-            limited, cwd=tree, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
+class Trees:
+    """Copies of the working tree in a folder, and runs of a room's tests there."""
+
+    def __init__(self, root: Path, room: str, folder: Path):
+        self.root, self.room, self.folder = root, room, folder
+        self.shared_data = Path(os.environ.get("GRISTMILL_SHARED_DATA", root.parent / "shared" / "data"))
+        copy_tree(root, folder / "base")
+
+    def start(self, tree: Path, plan: dict, **environment: str) -> subprocess.Popen:
+        """Start pytest in a tree with a plan for tools/mutant_runs.py."""
+        path = Path(f"{tree}.plan")
+        path.write_text(json.dumps(plan | {"arguments": ARGUMENTS, "grace": GRACE}), "utf-8")
+        own = {"PYTHONPATH": f"{tree}{os.pathsep}{REPOSITORY}", "GRISTMILL_SHARED_DATA": str(self.shared_data)}
+        command = [sys.executable, "-m", "pytest", *ARGUMENTS, f"tests/{self.room}"]
+        with open(f"{tree}.txt", "w") as output:
+            environment = os.environ | own | {PLAN: str(path)} | environment
+            return subprocess.Popen(command, cwd=tree, env=environment, stdout=output, stderr=output)
+
+    def end(self, tree: Path, process: subprocess.Popen) -> None:
+        """Raise ClickException if a run has not ended well."""
+        if process.wait():
+            raise click.ClickException(f"tests/{self.room} fail unchanged:\n{Path(f'{tree}.txt').read_text()[-3000:]}")
+
+    def digests(self) -> dict[str, str]:
+        """Return a digest of each test file and of all code that is none."""
+        code, tests = hashlib.sha256(), {}
+        for name in sorted(name for name in listed_files(self.root) if name.endswith(".py")):
+            data = (self.root / name).read_bytes()
+            if Path(name).name.startswith("test_"):
+                tests[name] = data
+            elif not name.startswith("tools/"):
+                code.update(data)
+        return {name: hashlib.sha256(code.digest() + data).hexdigest() for name, data in tests.items()}
+
+    def reach(self, written: Path) -> None:
+        """Write what each test file reaches; a test file that is known and has not changed does not run."""
+        digests = self.digests()
+        records = [json.loads(line) for line in written.read_text().splitlines()] if written.exists() else []
+        known = [each for each in records if each["test"] and each["digest"] == digests.get(each["test"])]
+        written.write_text("".join(f"{json.dumps(each)}\n" for each in known))
+        plan = {"kind": "reach", "output": str(written), "known": [each["test"] for each in known], "digests": digests}
+        self.end(self.folder / "base", self.start(self.folder / "base", plan))
+
+    def run(self, mutants: list[Mutant], jobs: int, reach: Path, written: Path) -> Iterator[Outcome]:
+        """Yield the outcome of each mutant as it comes."""
+        written.touch()
+        done = written.stat().st_size
+        runs = {}
+        for k in range(min(jobs, len(mutants))):
+            tree = self.folder / f"tree-{k}"
+            shutil.copytree(self.folder / "base", tree, copy_function=os.link, symlinks=True)
+            plan = {"kind": "mutants", "mutants": mutants[k::jobs], "reach": str(reach), "output": str(written)}
+            runs[tree] = self.start(tree, plan, PYTHONDONTWRITEBYTECODE="1")  # two mutants of a second look alike
         try:
-            return "survived" if process.wait(seconds) in (0, NO_TESTS) else "killed"
-        except subprocess.TimeoutExpired:
-            return "timeout"
+            with written.open() as lines:
+                lines.seek(done)
+                while True:
+                    ended = all(process.poll() is not None for process in runs.values())
+                    yield from (Outcome.of(json.loads(line)) for line in lines)
+                    if ended:
+                        break
+                    time.sleep(0.2)
+            for tree, process in runs.items():
+                self.end(tree, process)
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+            for process in runs.values():
+                process.send_signal(signal.SIGINT)  # ends the mutant that it runs, too
                 process.wait()
 
 
-def stages(tree: Path, file: str) -> Iterator[list[str]]:
-    """Yield pytest's arguments: the tests named after a file, those of its subfolder, then all others of its room."""
-    room, tests = Path(file).parts[0], Path("tests", *Path(file).parts[:-1])
-    while not (tree / tests).is_dir():
-        tests = tests.parent
-    named = sorted(str(path.relative_to(tree)) for path in (tree / tests).glob(f"test_*{Path(file).stem}*.py"))
-    done: list[str] = []
-    for paths in (named, [str(tests)], [f"tests/{room}"]):
-        if paths and paths != done:
-            yield [*paths, *(f"--ignore={path}" for path in done)]
-            done = done + paths
-
-
-def run_mutant(base: Path, mutant: Mutant, seconds: float, shared_data: Path) -> Outcome:
-    """Run the tests of a mutant in a copy of its own, made of hard links."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=base.parent, prefix="mutant-") as folder:
-        tree = Path(folder) / "tree"
-        shutil.copytree(base, tree, copy_function=os.link, symlinks=True)
-        source = (tree / mutant.file).read_text("utf-8")
-        (tree / mutant.file).unlink()  # the link, not the file that others share
-        (tree / mutant.file).write_text(mutant.mutation.apply(source), "utf-8")
-        status = "survived"
-        for arguments in stages(tree, mutant.file):
-            left = seconds - (time.monotonic() - began)
-            if status == "survived":
-                status = run_tests(tree, arguments, max(1, left), shared_data)
-    return Outcome(mutant, status, time.monotonic() - began)
-
-
-def run_room(root: Path, room: str, mutants: list[Mutant], jobs: int, timeout: float | None) -> Iterator[Outcome]:
-    """Yield the outcome of each mutant; raise ClickException if the tests fail without any mutation."""
-    shared_data = Path(os.environ.get("GRISTMILL_SHARED_DATA", root.parent / "shared" / "data"))
+def run_room(root: Path, room: str, mutants: list[Mutant], jobs: int, keep: Path | None = None) -> Iterator[Outcome]:
+    """Yield the outcome of each mutant, first those known; raise ClickException if the tests fail unchanged."""
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        base, began = Path(folder) / "base", time.monotonic()
-        base.mkdir()
-        copy_tree(root, base)
-        for _ in range(2):  # the first run fills the caches, the second is timed
-            began = time.monotonic()
-            if run_tests(base, [f"tests/{room}"], None, shared_data) != "survived":
-                raise click.ClickException(f"tests/{room} fail unchanged:\n{(base / 'output.txt').read_text()[-3000:]}")
-        (base / "output.txt").unlink()  # a link to it would be written by all mutants
-        seconds = timeout or GRACE + 3 * (time.monotonic() - began)
-        with ThreadPoolExecutor(jobs) as pool:
-            yield from pool.map(lambda mutant: run_mutant(base, mutant, seconds, shared_data), mutants)
+        kept = (keep or Path(folder)).absolute()
+        kept.mkdir(parents=True, exist_ok=True)
+        written = kept / f"{room}-mutants.jsonl"
+        before = [Outcome.of(json.loads(line)) for line in written.read_text().splitlines()] if written.exists() else []
+        known = {each.mutant: each for each in before if each.status != "survived" and each.mutant in mutants}
+        yield from known.values()
+        if left := sorted(set(mutants) - set(known)):
+            trees = Trees(root, room, Path(folder))
+            trees.reach(reach := kept / f"{room}-tests.jsonl")
+            yield from trees.run(left, jobs, reach, written)
 
 
 def table(root: Path, mutants: list[Mutant]) -> Table:
@@ -171,10 +199,8 @@ def table(root: Path, mutants: list[Mutant]) -> Table:
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of mutants at a time.")
 @click.option("--only", multiple=True, metavar="FILE", help="Path of a file to mutate, such as filters/text/lines.py.")
 @click.option("--list", "listed", is_flag=True, help="Print the mutants and run none.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Time limit of a mutant (default: from the tests' own).")
-def main(
-    room: str, count: int, seed: int, jobs: int, only: tuple[str, ...], listed: bool, timeout: float | None
-) -> None:
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for outcomes, so that a run can go on.")
+def main(room: str, count: int, seed: int, jobs: int, only: tuple[str, ...], listed: bool, keep: Path | None) -> None:
     """Mutate the code of ROOM and print the mutants that its tests do not kill."""
     console = Console()
     mutants = draw(REPOSITORY, room, count, seed, only)
@@ -184,7 +210,7 @@ def main(
         console.print(table(REPOSITORY, mutants))
         return
     survivors = []
-    for number, outcome in enumerate(run_room(REPOSITORY, room, mutants, jobs, timeout), 1):
+    for number, outcome in enumerate(run_room(REPOSITORY, room, mutants, jobs, keep), 1):
         file, mutation = outcome.mutant
         click.echo(
             f"{number:>3}/{len(mutants)} {outcome.status:8} {outcome.seconds:5.0f} s  "

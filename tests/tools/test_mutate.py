@@ -1,11 +1,13 @@
 """Mutations: which tokens change, which are left alone, and that tests kill mutants in a copy of the tree."""
 
+import json
 import subprocess
 
 import pytest
 from click.testing import CliRunner
 
 from tools import mutate
+from tools.mutant_runs import Place, place_of
 from tools.mutations import Mutation, mutations
 
 
@@ -60,20 +62,33 @@ def test_what_no_result_shows_is_left_alone(source):
     assert news(source) == []
 
 
+LENGTH = """LIMIT = 3
+
+
+def is_long(text):
+    return len(text) > LIMIT
+
+
+def unused(a):
+    return a + 5
+"""
+
+
 @pytest.fixture
 def project(tmp_path):
-    """A repository of one room with one file and one test of it."""
+    """A repository of one room with one file and two tests, one of it."""
     files = {
         "gristmill/__init__.py": "",
+        "pipelines/__init__.py": "",
+        "pipelines/sources.py": (mutate.REPOSITORY / "pipelines/sources.py").read_text("utf-8"),
         "filters/__init__.py": "",
         "filters/rules/__init__.py": "",
-        "filters/rules/length.py": (
-            "def is_long(text):\n    return len(text) > 3\n\n\ndef unused(a):\n    return a + 5\n"
-        ),
+        "filters/rules/length.py": LENGTH,
         "tests/filters/rules/test_length.py": (
             "from gristmill.filters.rules.length import is_long\n\n\n"
             "def test_it():\n    assert is_long('four') and not is_long('abc')\n"
         ),
+        "tests/filters/test_other.py": "def test_other():\n    assert True\n",
         "pytest.ini": "[pytest]\nmarkers =\n    slow: slow\n    flow: flow\n",
     }
     for name, text in files.items():
@@ -83,32 +98,83 @@ def project(tmp_path):
     return tmp_path
 
 
-def test_tests_kill_mutants_of_what_they_test_and_of_nothing_else(project):
-    before = (project / "filters/rules/length.py").read_bytes()
+def test_tests_kill_mutants_of_what_they_test_and_of_nothing_else(project, tmp_path_factory):
+    before, kept = (project / "filters/rules/length.py").read_bytes(), tmp_path_factory.mktemp("kept")
     mutants = mutate.draw(project, "filters", 40, 0)
     assert len(mutants) == 4 and mutants == mutate.draw(project, "filters", 40, 0)
     status = {
         outcome.mutant.mutation.start[0]: outcome.status
-        for outcome in mutate.run_room(project, "filters", mutants, 2, 60)
+        for outcome in mutate.run_room(project, "filters", mutants, 2, kept)
     }
-    assert status == {2: "killed", 6: "survived"}
+    assert status == {1: "killed", 5: "killed", 9: "survived"}
     assert (project / "filters/rules/length.py").read_bytes() == before
+    records = map(json.loads, (kept / "filters-mutants.jsonl").read_text().splitlines())
+    ran = {(each["change"][0][0], each["tests"]) for each in records}
+    assert ran == {(1, 1), (5, 1), (9, 0)}  # one that does not reach the file is not run
 
 
-def test_an_endless_mutant_is_stopped(project):
+def test_a_run_goes_on_with_what_was_not_killed(project, tmp_path_factory):
+    kept = tmp_path_factory.mktemp("kept")
+    mutants = mutate.draw(project, "filters", 40, 0)
+    first = list(mutate.run_room(project, "filters", mutants, 1, kept))
+    with (project / "tests/filters/rules/test_length.py").open("a") as file:
+        file.write(
+            "\n\ndef test_more():\n    from gristmill.filters.rules.length import unused\n\n    assert unused(1) == 6\n"
+        )
+    second = list(mutate.run_room(project, "filters", mutants, 1, kept))
+    assert {each.status for each in second} == {"killed"} and {each.mutant for each in second} == set(mutants)
+    assert {each for each in first if each.status == "killed"} < set(second)
+    assert len((kept / "filters-tests.jsonl").read_text().splitlines()) == 3
+
+
+def test_an_endless_mutant_is_stopped(project, monkeypatch):
+    monkeypatch.setattr(mutate, "GRACE", (1, 1))
     (project / "filters/rules/length.py").write_text("def step():\n    return 1\n")
     (project / "tests/filters/rules/test_length.py").write_text(
         "from gristmill.filters.rules.length import step\n\n\n"
         "def test_step():\n    at = 0\n    while at < 3:\n        at += step()\n"
     )
     endless = mutate.Mutant("filters/rules/length.py", Mutation((2, 11), (2, 12), "1", "0"))
-    assert [each.status for each in mutate.run_room(project, "filters", [endless], 1, 5)] == ["timeout"]
+    assert [each.status for each in mutate.run_room(project, "filters", [endless], 1)] == ["timeout"]
 
 
 def test_failing_tests_are_shown(project):
     (project / "tests/filters/rules/test_length.py").write_text("def test_it():\n    assert 'odd' == 'even'\n")
     with pytest.raises(mutate.click.ClickException, match="odd"):
-        list(mutate.run_room(project, "filters", mutate.draw(project, "filters", 1, 0), 1, 60))
+        list(mutate.run_room(project, "filters", mutate.draw(project, "filters", 1, 0), 1))
+
+
+SOURCE = """x = 1
+@kernel
+def f(
+    a=2,
+): return a + 3
+class C:
+    @property
+    def g(self):
+        def inner():
+            return 4
+        return inner
+    y = 5
+if x:
+    def h(): return 6
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "place"),
+    [
+        ("1", None),
+        ("2", None),
+        ("3", Place(2, "f", range(5, 6), True, False)),
+        ("4", Place(7, "C.g", range(9, 12), False, True)),
+        ("5", None),
+        ("6", Place(14, "h", range(14, 15), False, False)),
+    ],
+)
+def test_the_function_around_a_mutation(number, place):
+    (mutation, *_) = (each for each in mutations(SOURCE) if each.old == number)
+    assert place_of(SOURCE, mutation) == place
 
 
 def test_a_mutation_that_nothing_can_show_is_not_drawn(project):
@@ -117,15 +183,6 @@ def test_a_mutation_that_nothing_can_show_is_not_drawn(project):
         '[[mutant]]\nfile = "filters/rules/length.py"\nold = "return a + 5"\nnew = "return a - 5"\nwhy = "unused"\n'
     )
     assert "return a - 5" not in {mutant.lines(project)[1] for mutant in mutate.draw(project, "filters", 40, 0)}
-
-
-def test_the_tests_named_after_a_file_run_first(project):
-    assert list(mutate.stages(project, "filters/rules/length.py")) == [
-        ["tests/filters/rules/test_length.py"],
-        ["tests/filters/rules", "--ignore=tests/filters/rules/test_length.py"],
-        ["tests/filters", "--ignore=tests/filters/rules/test_length.py", "--ignore=tests/filters/rules"],
-    ]
-    assert list(mutate.stages(project, "filters/registry.py")) == [["tests/filters"]]
 
 
 def test_the_command_lists_mutants_of_one_file():
