@@ -299,7 +299,8 @@ class Loaded:
                 if code.co_filename not in files:
                     files[code.co_filename] = next(iter(names({code.co_filename})), "")
                 self.functions[files[code.co_filename], code.co_firstlineno, code.co_qualname].append(each)
-        self.cache, self.states = sys.modules.get("gristmill.pipelines.kernels.cache"), {}
+        self.cache: Any = sys.modules.get("gristmill.pipelines.kernels.cache")
+        self.states: dict[str, str] = {}
         if self.cache:
             self.states = {path: self.cache.state(path) for path, file in files.items() if file}
             self.cache.state.cache_clear()  # so that a changed file compiles the kernels that it is part of
@@ -307,9 +308,9 @@ class Loaded:
 
     def codes(self, file: str, place: Place | None, changed: str) -> Iterator[tuple[FunctionType, CodeType]]:
         """Yield the functions to change, each with its new code."""
-        for function in self.functions[file, place.line, place.name] if place else ():
+        for function in self.functions[file, *place[:2]] if place else ():
             for code in codes_in(compile(changed, function.__code__.co_filename, "exec", dont_inherit=True)):
-                if (code.co_firstlineno, code.co_qualname) == (place.line, place.name):
+                if place and (code.co_firstlineno, code.co_qualname) == place[:2]:
                     yield function, code
 
     def keep_kernels(self) -> None:
