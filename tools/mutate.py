@@ -99,6 +99,9 @@ def copy_tree(root: Path, target: Path) -> None:
             (target / "gristmill" / room).symlink_to(f"../{room}")
 
 
+Run = tuple[subprocess.Popen, Path]  # and the file of its output
+
+
 class Trees:
     """Copies of the working tree in a folder, and runs of a room's tests there."""
 
@@ -107,20 +110,20 @@ class Trees:
         self.shared_data = Path(os.environ.get("GRISTMILL_SHARED_DATA", root.parent / "shared" / "data"))
         copy_tree(root, folder / "base")
 
-    def start(self, tree: Path, plan: dict, **environment: str) -> subprocess.Popen:
+    def start(self, tree: Path, name: str, plan: dict, **environment: str) -> Run:
         """Start pytest in a tree with a plan for tools/mutant_runs.py."""
-        path = Path(f"{tree}.plan")
+        path, output = self.folder / f"{name}.plan", self.folder / f"{name}.txt"
         path.write_text(json.dumps(plan | {"arguments": ARGUMENTS, "grace": GRACE}), "utf-8")
         own = {"PYTHONPATH": f"{tree}{os.pathsep}{REPOSITORY}", "GRISTMILL_SHARED_DATA": str(self.shared_data)}
         command = [sys.executable, "-m", "pytest", *ARGUMENTS, f"tests/{self.room}"]
-        with open(f"{tree}.txt", "w") as output:
-            environment = os.environ | own | {PLAN: str(path)} | environment
-            return subprocess.Popen(command, cwd=tree, env=environment, stdout=output, stderr=output)
+        environment = os.environ | own | {PLAN: str(path)} | environment
+        with output.open("w") as file:
+            return subprocess.Popen(command, cwd=tree, env=environment, stdout=file, stderr=file), output
 
-    def end(self, tree: Path, process: subprocess.Popen) -> None:
-        """Raise ClickException if a run has not ended well."""
-        if process.wait():
-            raise click.ClickException(f"tests/{self.room} fail unchanged:\n{Path(f'{tree}.txt').read_text()[-3000:]}")
+    def end(self, runs: list[Run]) -> None:
+        """Wait for runs; raise ClickException if one has not ended well."""
+        for output in [output for process, output in runs if process.wait()]:
+            raise click.ClickException(f"tests/{self.room} fail unchanged:\n{output.read_text()[-3000:]}")
 
     def digests(self) -> dict[str, str]:
         """Return a digest of each test file and of all code that is none."""
@@ -133,38 +136,40 @@ class Trees:
                 code.update(data)
         return {name: hashlib.sha256(code.digest() + data).hexdigest() for name, data in tests.items()}
 
-    def reach(self, written: Path) -> None:
+    def reach(self, jobs: int, written: Path) -> None:
         """Write what each test file reaches; a test file that is known and has not changed does not run."""
-        digests = self.digests()
+        digests, base = self.digests(), self.folder / "base"
         records = [json.loads(line) for line in written.read_text().splitlines()] if written.exists() else []
-        known = [each for each in records if each["test"] and each["digest"] == digests.get(each["test"])]
-        written.write_text("".join(f"{json.dumps(each)}\n" for each in known))
-        plan = {"kind": "reach", "output": str(written), "known": [each["test"] for each in known], "digests": digests}
-        self.end(self.folder / "base", self.start(self.folder / "base", plan))
+        known = {each["test"]: each for each in records if digests.get(each["test"]) == each.get("digest", "")}
+        written.write_text("".join(f"{json.dumps(each)}\n" for each in known.values()))
+        tests = sorted(test for test in digests if test.startswith(f"tests/{self.room}/") and test not in known)
+        plan = {"kind": "reach", "output": str(written), "digests": digests}
+        parts = [["", *tests[::jobs]], *(tests[k::jobs] for k in range(1, jobs))]  # "": what importing them all runs
+        self.end([self.start(base, f"reach-{k}", plan | {"tests": part}) for k, part in enumerate(parts) if part])
 
     def run(self, mutants: list[Mutant], jobs: int, reach: Path, written: Path) -> Iterator[Outcome]:
         """Yield the outcome of each mutant as it comes."""
         written.touch()
         done = written.stat().st_size
-        runs = {}
+        runs = []
         for k in range(min(jobs, len(mutants))):
             tree = self.folder / f"tree-{k}"
             shutil.copytree(self.folder / "base", tree, copy_function=os.link, symlinks=True)
             plan = {"kind": "mutants", "mutants": mutants[k::jobs], "reach": str(reach), "output": str(written)}
-            runs[tree] = self.start(tree, plan, PYTHONDONTWRITEBYTECODE="1")  # two mutants of a second look alike
+            # No bytecode: two mutants of one second and length look alike.
+            runs.append(self.start(tree, tree.name, plan, PYTHONDONTWRITEBYTECODE="1"))
         try:
             with written.open() as lines:
                 lines.seek(done)
                 while True:
-                    ended = all(process.poll() is not None for process in runs.values())
+                    ended = all(process.poll() is not None for process, _ in runs)
                     yield from (Outcome.of(json.loads(line)) for line in lines)
                     if ended:
                         break
                     time.sleep(0.2)
-            for tree, process in runs.items():
-                self.end(tree, process)
+            self.end(runs)
         finally:
-            for process in runs.values():
+            for process, _ in runs:
                 process.send_signal(signal.SIGINT)  # ends the mutant that it runs, too
                 process.wait()
 
@@ -180,7 +185,7 @@ def run_room(root: Path, room: str, mutants: list[Mutant], jobs: int, keep: Path
         yield from known.values()
         if left := sorted(set(mutants) - set(known)):
             trees = Trees(root, room, Path(folder))
-            trees.reach(reach := kept / f"{room}-tests.jsonl")
+            trees.reach(jobs, reach := kept / f"{room}-tests.jsonl")
             yield from trees.run(left, jobs, reach, written)
 
 

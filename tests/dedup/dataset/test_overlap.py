@@ -3,7 +3,7 @@ from itertools import groupby, product
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gristmill.dedup.dataset.overlap import count_words, overlap, totals
@@ -61,6 +61,7 @@ def slowly(rows):
 
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from("xy")), max_size=9), st.integers(1, 3))
+@example([("", "x"), ("-", "x"), ("-", "y")], 1)  # a source of one byte
 def test_what_pairs_share_is_what_the_reference_says(tmp_path_factory, rows, shards):
     folder = to_path(tmp_path_factory.mktemp("overlap"))
     (exact, near), step = measured(folder, rows, shards)
