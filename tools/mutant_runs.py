@@ -8,16 +8,12 @@ What it does is in the JSON file that the environment variable GRISTMILL_MUTANTS
   that reach it, the nearest first. The changed file lies on disk meanwhile, for the processes that tests start.
 - ``run``: a new pytest, for mutations of code that runs on import: constants, fields, default arguments.
 
-A test file that never runs a function cannot kill its mutants, so it is left out. Kernels leave no lines: a test file
-reaches those of all files that the file of a kernel imports. One that starts processes reaches everything. Hypothesis
-stops at the first failing example.
+Which test files reach a mutation says tools/mutant_reach.py. Hypothesis stops at the first failing example.
 """
 
-import ast
 import gc
 import json
 import os
-import re
 import resource
 import select
 import signal
@@ -27,19 +23,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import CodeType, FunctionType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import coverage
 import pytest
 from hypothesis import Phase, settings
 
+from tools.mutant_reach import KERNEL, TREE, Choice, Loaded, Reach, names, place_of
 from tools.mutations import Mutation
 from tools.tree import ROOMS
 
 PLAN = "GRISTMILL_MUTANTS"
-TREE = Path.cwd()
-COMPILED = re.compile("kernel|intrinsic|njit")  # in a decorator
 WALL = 1800  # seconds, for a mutant that waits forever
 plan: dict[str, Any] = json.loads(Path(os.environ[PLAN]).read_text("utf-8")) if PLAN in os.environ else {}
 
@@ -97,6 +91,7 @@ def forked(work: Callable[[], int]) -> tuple[str, float]:
         status = 1
         try:
             os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2  # a mutant may allocate without end
             resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
             status = work()
@@ -121,15 +116,9 @@ def lines_of(measured: coverage.Coverage) -> dict[str, list[int]]:
     return {file: sorted(lines) for file, lines in found.items() if lines}
 
 
-def names(files: set[str]) -> set[str]:
-    """Return paths below the tree, of the files there; ``gristmill/dedup`` is a link to ``dedup``."""
-    paths = (Path(file).resolve() for file in files)
-    return {path.relative_to(TREE).as_posix() for path in paths if path.is_relative_to(TREE) and path.is_file()}
-
-
 def reaches(session: pytest.Session, tests: dict[str, list[pytest.Item]]) -> Iterator[dict]:
     """Yield what each test file reaches, after what importing all of them does."""
-    kernels = (each for each in gc.get_objects() if type(each).__name__ == "CPUDispatcher" and each.signatures)
+    kernels = (each for each in gc.get_objects() if type(each).__name__ == KERNEL and each.signatures)
     compiled = {each.py_func.__code__.co_filename for each in kernels}
     if "" in plan["tests"]:
         yield {"test": "", "lines": lines_of(importing), "kernels": [*names(compiled)]}
@@ -169,87 +158,16 @@ def starts_python(event: str, arguments: tuple) -> bool:
     return event == "os.fork" or (event in ("subprocess.Popen", "os.posix_spawn") and "python" in str(arguments[:2]))
 
 
-class Place(NamedTuple):
-    """The outermost function around a mutation."""
-
-    line: int  # the first, of a decorator if there is one
-    name: str  # qualified
-    body: range  # lines
-    compiled: bool
-    nests: bool  # functions, which may be kernels
-
-
-def place_of(source: str, mutation: Mutation) -> Place | None:
-    """Return the outermost function whose body holds a mutation; None if it is code that runs on import."""
-    around: list[tuple[ast.AST, str]] = [(node, "") for node in ast.parse(source).body]
-    for node, prefix in around:
-        match node:
-            case ast.ClassDef(name=name, body=body):
-                around += [(each, f"{prefix}{name}.") for each in body]
-            case ast.If() | ast.Try() | ast.With():
-                around += [(each, prefix) for each in ast.iter_child_nodes(node)]
-            case ast.FunctionDef(name=name, body=[first, *_], end_lineno=int(last), decorator_list=decorators):
-                if (first.lineno, first.col_offset) <= mutation.start <= (last, sys.maxsize):
-                    line = min([node.lineno, *(each.lineno for each in decorators)])
-                    compiled = any(COMPILED.search(ast.unparse(each)) for each in decorators)
-                    nests = sum(isinstance(each, ast.FunctionDef) for each in ast.walk(node)) > 1
-                    return Place(line, prefix + name, range(first.lineno, last + 1), compiled, nests)
-    return None
-
-
-class Choice(NamedTuple):
-    """Test files that reach a mutation, nearest first, with their limits of CPU seconds, and what the mutant needs."""
-
-    limits: dict[str, float]
-    imports: bool  # the file anew
-    compiles: bool
-
-
-class Reach:
-    """Records of what each test file reaches."""
-
-    def __init__(self, records: list[dict]):
-        from gristmill.pipelines import sources  # of this tree
-
-        top_level, sources.IMPORTS = sources.IMPORTS, re.compile(rf"^ *{sources.IMPORTS.pattern[1:]}", re.MULTILINE)
-        (self.importing,) = (each for each in records if not each["test"])
-        self.tests = {each["test"]: each for each in records if each["test"]}
-        files = {file for each in records for file in (each["test"], *each["lines"], *each["kernels"]) if file}
-        self.imported = {file: names(set(map(str, sources.sources(TREE / file)))) for file in files}
-        sources.IMPORTS = top_level
-        sources.imported.cache_clear()
-
-    def imports(self, files: list[str], file: str) -> bool:
-        """Say whether one of several files imports a file, directly or indirectly, or is it."""
-        return any(file in self.imported[each] for each in files)
-
-    def choose(self, file: str, place: Place | None) -> Choice:
-        """Return the test files to run for a mutation of a file."""
-        body = place.body if place else ()
-        runs = {test for test, each in self.tests.items() if not set(body).isdisjoint(each["lines"].get(file, ()))}
-        compiles = place is None or place.compiled or place.nests or not runs
-        imports = place is None or not set(body).isdisjoint(self.importing["lines"].get(file, ()))
-        imports |= compiles and self.imports(self.importing["kernels"], file)
-        ranks = {}
-        for test, each in self.tests.items():
-            near = file in each["lines"] if imports else test in runs or (compiles and file in each["kernels"])
-            far = self.imports([test, *each["lines"]], file) if imports else self.imports(each["kernels"], file)
-            if near or each["starts"] or (far and compiles):
-                ranks[test] = not near, each["starts"], each["seconds"]
-        extra = plan["grace"][0] + plan["grace"][1] * compiles
-        limits = {test: extra + 3 * self.tests[test]["seconds"] for test in sorted(ranks, key=ranks.__getitem__)}
-        return Choice(limits, imports, compiles)
-
-
 def outcomes(session: pytest.Session, tests: dict[str, list[pytest.Item]]) -> Iterator[dict]:
     """Yield each mutant of the plan with its status and CPU seconds."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # after what the mutant has started
     reach = Reach([json.loads(line) for line in Path(plan["reach"]).read_text().splitlines()])
     loaded = Loaded()
     gc.freeze()
     for file, change in plan["mutants"]:
         source, mutation = (TREE / file).read_text("utf-8"), Mutation(tuple(change[0]), tuple(change[1]), *change[2:])
         place, changed = place_of(source, mutation), mutation.apply(source)
-        choice = reach.choose(file, place)
+        choice = reach.choose(file, place, loaded.holders(file, place), plan["grace"])
         codes = list(loaded.codes(file, place, changed))
         if file in loaded.modules and (choice.imports or not codes):
             work = partial(run_anew, choice.limits)
@@ -279,52 +197,10 @@ def run_anew(limits: dict[str, float]) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *plan["arguments"], *limits])
 
 
-def run_changed(session, tests, choice: Choice, codes: list, loaded: "Loaded") -> int:
+def run_changed(session, tests, choice: Choice, codes: list, loaded: Loaded) -> int:
     """Change functions in this process and run the tests that are chosen; return an exit status."""
     for function, code in codes:
         function.__code__ = code
     if not choice.compiles:
         loaded.keep_kernels()
     return run(session, tests, choice.limits)
-
-
-class Loaded:
-    """Functions that are loaded, and the kernel cache's digests of their files as they are before any mutation."""
-
-    def __init__(self):
-        self.modules = names({getattr(each, "__file__", None) or "" for each in list(sys.modules.values())})
-        self.functions = defaultdict(list)
-        files: dict[str, str] = {}  # path as the code has it -> path below the tree
-        for each in gc.get_objects():
-            if isinstance(each, FunctionType):
-                code = each.__code__
-                if code.co_filename not in files:
-                    files[code.co_filename] = next(iter(names({code.co_filename})), "")
-                self.functions[files[code.co_filename], code.co_firstlineno, code.co_qualname].append(each)
-        self.cache: Any = sys.modules.get("gristmill.pipelines.kernels.cache")
-        self.states: dict[str, str] = {}
-        if self.cache:
-            self.states = {path: self.cache.state(path) for path, file in files.items() if file}
-            self.cache.state.cache_clear()  # so that a changed file compiles the kernels that it is part of
-            sys.modules["gristmill.pipelines.sources"]._digest.cache_clear()
-
-    def codes(self, file: str, place: Place | None, changed: str) -> Iterator[tuple[FunctionType, CodeType]]:
-        """Yield the functions to change, each with its new code."""
-        for function in self.functions[file, *place[:2]] if place else ():
-            for code in codes_in(compile(changed, function.__code__.co_filename, "exec", dont_inherit=True)):
-                if place and (code.co_firstlineno, code.co_qualname) == place[:2]:
-                    yield function, code
-
-    def keep_kernels(self) -> None:
-        """Use the kernels as they are: what changes is no part of any."""
-        if self.cache:
-            state = self.cache.state
-            self.cache.state = lambda path: self.states.get(path) or state(path)
-
-
-def codes_in(code: CodeType) -> Iterator[CodeType]:
-    """Yield a code object and those inside."""
-    yield code
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from codes_in(each)

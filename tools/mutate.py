@@ -170,7 +170,7 @@ class Trees:
             self.end(runs)
         finally:
             for process, _ in runs:
-                process.send_signal(signal.SIGINT)  # ends the mutant that it runs, too
+                process.terminate()  # and the mutant that it runs
                 process.wait()
 
 
@@ -207,6 +207,7 @@ def table(root: Path, mutants: list[Mutant]) -> Table:
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for outcomes, so that a run can go on.")
 def main(room: str, count: int, seed: int, jobs: int, only: tuple[str, ...], listed: bool, keep: Path | None) -> None:
     """Mutate the code of ROOM and print the mutants that its tests do not kill."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     mutants = draw(REPOSITORY, room, count, seed, only)
     if not mutants:

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from tools import mutate
-from tools.mutant_runs import Place, place_of
+from tools.mutant_reach import Place, place_of
 from tools.mutations import Mutation, mutations
 
 
