@@ -11,8 +11,9 @@ from gristmill.pipelines.errors import InputError, RecipeError, WorkError, namin
 from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.pretrain.adapters.attach import AdapterSettings
 from gristmill.pretrain.adapters.lora import merge_lora
-from gristmill.pretrain.exchange import bert, gpt2, llama, openai_tf
+from gristmill.pretrain.exchange import bert, gpt2, llama, openai_tf, t5
 from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.model.encoder_decoder import EncoderDecoder, make_transformer
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.checkpoint import (
     check_size,
@@ -25,7 +26,7 @@ from gristmill.pretrain.training.checkpoint import (
 )
 
 WEIGHTS, CONFIG, INDEX = "model.safetensors", "config.json", "model.safetensors.index.json"
-LAYOUTS = {"gpt2": gpt2, "llama": llama, "bert": bert}
+LAYOUTS = {"gpt2": gpt2, "llama": llama, "bert": bert, "t5": t5}
 MODEL_TYPES = LAYOUTS | {"mistral": llama, "mixtral": llama}
 
 
@@ -40,11 +41,13 @@ class WeightIndex(Settings):
 def find_layout(shape: ModelConfig) -> str:
     """Return the name of the layout. Raise RecipeError, naming a setting, if the configuration matches none."""
     mismatches = {name: _mismatches(shape, layout.REQUIRED_CONFIG) for name, layout in LAYOUTS.items()}
-    for name, activations in (("gpt2", gpt2.MLP), ("bert", bert.MLP)):
+    for name, activations in (("gpt2", gpt2.MLP), ("bert", bert.MLP), ("t5", t5.MLP)):
         if shape.mlp not in activations:
             mismatches[name].append(f"mlp = {shape.mlp!r}")
         if shape.key_heads != shape.n_heads:
             mismatches[name].append(f"n_kv_heads = {shape.key_heads}")
+    if not shape.encoder_layers:
+        mismatches["t5"].append("encoder_layers = None")
     if shape.n_experts and shape.experts_per_token == 1:
         mismatches["llama"].append("experts_per_token = 1")  # Mixtral's weight would be 1
     nearest = min(mismatches, key=lambda name: len(mismatches[name]))
@@ -57,7 +60,7 @@ def _mismatches(shape: ModelConfig, required: dict) -> list[str]:
     return [f"{name} = {getattr(shape, name)!r}" for name, value in required.items() if getattr(shape, name) != value]
 
 
-def export_model(model: GPT, folder: UPath) -> str:
+def export_model(model: GPT | EncoderDecoder, folder: UPath) -> str:
     """Write a folder for ``from_pretrained`` of transformers; return its model_type. LoRA is merged.
 
     Raises RecipeError if no layout matches the model, or if it has another adapter.
@@ -73,10 +76,10 @@ def export_model(model: GPT, folder: UPath) -> str:
     return config["model_type"]
 
 
-def import_model(folder: UPath) -> GPT:
+def import_model(folder: UPath) -> GPT | EncoderDecoder:
     """Read a model saved by ``transformers``, in one safetensors file or several, or OpenAI's GPT-2.
 
-    Raises InputError or WorkError if files are missing, damaged or of a model that `GPT` cannot represent.
+    Raises InputError or WorkError if files are missing, damaged or of a model that `ModelConfig` cannot represent.
     """
     if (folder / openai_tf.HPARAMS).exists():
         shape = read_settings(ModelConfig, openai_tf.from_config(folder), f"{folder / openai_tf.HPARAMS}")
@@ -95,9 +98,9 @@ def import_model(folder: UPath) -> GPT:
         return build(shape, dict(MODEL_TYPES[kind].import_weights(shape, tensors)), WEIGHTS)
 
 
-def build(shape: ModelConfig, tensors: dict[str, Tensor], where: str) -> GPT:
+def build(shape: ModelConfig, tensors: dict[str, Tensor], where: str) -> GPT | EncoderDecoder:
     """Build a model of these weights; embeddings are padded to our number of rows."""
-    tables = [name for name in ("embedding.weight", "head.weight") if name in tensors]
+    tables = [name for name in tensors if name.removeprefix("decoder.") in ("embedding.weight", "head.weight")]
     for name in tables:
         found, expected = list(tensors[name].shape), [shape.vocab_size, shape.d_model]
         if found != expected:
@@ -105,7 +108,7 @@ def build(shape: ModelConfig, tensors: dict[str, Tensor], where: str) -> GPT:
     check_size(shape, tensors, where)
     for name in tables:
         tensors[name] = torch.nn.functional.pad(tensors[name], (0, 0, 0, shape.rows - shape.vocab_size))
-    model = GPT(shape)
+    model = make_transformer(shape)
     set_weights(model, tensors, where)
     return model.eval()
 

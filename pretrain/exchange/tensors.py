@@ -10,7 +10,7 @@ from gristmill.pipelines.settings import shown
 
 # Settings of `ModelConfig` that every decoder of transformers has.
 DECODER: dict[str, str | bool | None]
-DECODER = {"qk_norm": False, "causal": True, "norm_position": "pre", "prefix_decoder": False}
+DECODER = {"qk_norm": False, "causal": True, "norm_position": "pre", "prefix_decoder": False, "encoder_layers": None}
 DECODER |= {"embedding_norm": False, "mlm_head": False}
 
 

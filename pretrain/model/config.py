@@ -11,7 +11,7 @@ GATED = ("swiglu", "geglu")  # activations of two matrices, one of them the gate
 
 
 class ModelConfig(Settings):
-    """A decoder-only or masked transformer; the defaults are the preset ``nano``, shaped like Llama.
+    """A decoder, an encoder or both; the defaults are the preset ``nano``, shaped like Llama.
 
     ``None`` ("off" in a recipe) means the usual size: ``n_kv_heads`` = ``n_heads``, and an MLP of 4 ``d_model``. A
     gated MLP has 8/3 ``d_model``, rounded up to a multiple of 64: both kinds have about as many parameters.
@@ -26,7 +26,7 @@ class ModelConfig(Settings):
     mlp_hidden: int | None = Field(default=None, ge=1)
     norm: Literal["rms", "layer"] = "rms"
     mlp: Literal["swiglu", "geglu", "gelu", "gelu-erf", "relu", "relu2"] = "swiglu"  # gelu: GPT-2's tanh approximation
-    position_encoding: Literal["rope", "alibi", "learned", "sinusoidal"] = "rope"
+    position_encoding: Literal["rope", "alibi", "learned", "sinusoidal", "relative"] = "rope"  # relative: T5's biases
     rope_theta: float = Field(default=10_000.0, gt=0)
     qk_norm: bool = False  # normalize queries and keys to unit RMS, which bounds attention logits (2302.05442)
     tie_embeddings: bool = True  # the output matrix is the embedding
@@ -36,6 +36,7 @@ class ModelConfig(Settings):
     norm_position: Literal["pre", "post", "deep"] = "pre"  # post: after the sum; deep: DeepNorm (2203.00555)
     window: int | None = Field(default=None, ge=1)  # tokens that one attends to, itself included; None: all
     prefix_decoder: bool = False  # tokens before the first target of a document attend to each other both ways
+    encoder_layers: int | None = Field(default=None, ge=1)  # blocks of an encoder, which the others attend to (T5)
     n_experts: int | None = Field(default=None, ge=2)  # MLPs per layer, of which a router chooses for each token
     experts_per_token: int = Field(default=2, ge=1)
     balance_weight: float = Field(default=0.01, ge=0)  # of the loss that balances experts (2101.03961)
@@ -56,6 +57,8 @@ class ModelConfig(Settings):
             raise ValueError(f"experts_per_token {self.experts_per_token} is above n_experts {self.n_experts}")
         if self.prefix_decoder and not self.causal:
             raise ValueError("prefix_decoder needs causal = true: without it all tokens attend to each other")
+        if self.encoder_layers and (not self.causal or self.prefix_decoder or self.norm_position == "deep"):
+            raise ValueError("encoder_layers needs causal = true, without prefix_decoder and norm_position = 'deep'")
         if self.mask_id > self.vocab_size:
             raise ValueError(f"mask_token {self.mask_token} is not in the vocabulary of {self.vocab_size}")
         return self
@@ -103,21 +106,34 @@ class ModelConfig(Settings):
 
         Of the experts those of a token count, or all.
         """
-        attention = self.d_model * self.head_dim * (self.n_heads + 2 * self.key_heads) + self.d_model**2
+        attention, mlp = self._sublayers(all_experts)
+        decoder = self.n_layers * (attention * (2 if self.encoder_layers else 1) + mlp)
+        head = (self.vocab_size + self.mlm_head * self.d_model) * self.d_model
+        return decoder + (self.encoder_layers or 0) * (attention + mlp) + head
+
+    def _sublayers(self, all_experts: bool = False) -> tuple[int, int]:
+        """Matrix parameters of attention and MLP."""
         mlp = (3 if self.mlp in GATED else 2) * self.d_model * self.mlp_width
         if self.n_experts:
             mlp = mlp * (self.n_experts if all_experts else self.experts_per_token) + self.n_experts * self.d_model
-        head = (self.vocab_size + self.mlm_head * self.d_model) * self.d_model
-        return self.n_layers * (attention + mlp) + head
+        return self.d_model * (sum(self.qkv_rows) + self.d_model), mlp
 
-    def flops_per_token(self) -> float:
+    def flops_per_token(self, read: float = 1.0, written: float = 1.0) -> float:
         """Count training FLOPs per token: 6 per matrix parameter, and 12 L D T for attention (2204.02311, appendix B).
 
         Counts all T keys although a causal mask needs half of them, like nanoGPT, llm.c and papers that report MFU. A
-        window has its own number of keys.
+        window has its own number of keys. With an encoder, a token of text is ``read`` tokens for the encoder and
+        ``written`` for the decoder, on average.
         """
-        keys = min(self.context, self.window or self.context)
-        return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * keys
+        window = self.window or self.context
+        if not self.encoder_layers:
+            return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * min(self.context, window)
+        read_keys, written_keys = read * self.context, written * self.context
+        encoder = self.encoder_layers * (sum(self._sublayers()) + 2 * self.d_model * min(read_keys, window))
+        cross = 2 * self.n_layers * self.d_model * self.key_heads * self.head_dim  # keys and values of states
+        decoder = self.matrices() - self.encoder_layers * sum(self._sublayers()) - cross
+        decoder += 2 * self.n_layers * self.d_model * (min(written_keys, window) + read_keys)
+        return 6.0 * (read * (encoder + cross) + written * decoder)
 
 
 class RNNConfig(Settings):
@@ -145,6 +161,7 @@ class RNNConfig(Settings):
 GPT2 = {"norm": "layer", "mlp": "gelu", "position_encoding": "learned", "bias": True}
 BERT = {**GPT2, "mlp": "gelu-erf", "causal": False, "norm_position": "post", "norm_eps": 1e-12}
 BERT |= {"embedding_norm": True, "mlm_head": True}
+T5 = {"encoder_layers": 4, "mlp": "relu", "position_encoding": "relative", "norm_eps": 1e-6}
 PRESETS: dict[str, dict] = {
     "nano": {},  # 0.8 M parameters without embeddings: trains in seconds to minutes on one core
     "nano-3m": {"context": 256, "n_layers": 4, "d_model": 256, "n_heads": 4},
@@ -158,8 +175,10 @@ PRESETS: dict[str, dict] = {
     "nano-gpt2": GPT2,
     "nano-moe": {"n_experts": 4},  # 2.4 M parameters without embeddings, 1.4 M of them per token
     "nano-bert": BERT,
+    "nano-t5": T5,
     "gpt2-124m": {"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12, **GPT2},
     "bert-base": {"context": 512, "n_layers": 12, "d_model": 768, "n_heads": 12, **BERT},
+    "t5-small": {"context": 512, **T5, "n_layers": 6, "encoder_layers": 6, "d_model": 512, "n_heads": 8},
     "llama-124m": {"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12, "n_kv_heads": 4},
     "llama-350m": {"context": 2048, "n_layers": 24, "d_model": 1024, "n_heads": 16, "n_kv_heads": 8},
 }

@@ -4,6 +4,7 @@ Axes: B sequences, T positions, D width, H heads, K key heads, C width of a head
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import torch
@@ -13,9 +14,16 @@ from torch.nn import functional as F
 from gristmill.pretrain.data.packing import IGNORE_INDEX
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.experts import Experts
-from gristmill.pretrain.model.layers import MLP, MLMHead, make_norm
+from gristmill.pretrain.model.layers import MLP, CrossAttention, Memory, MLMHead, attend, make_norm, split_heads
 from gristmill.pretrain.model.loss import LanguageModel
-from gristmill.pretrain.model.positions import alibi_slopes, apply_rope, rope_angles, sinusoids
+from gristmill.pretrain.model.positions import (
+    BUCKETS,
+    alibi_slopes,
+    apply_rope,
+    relative_buckets,
+    rope_angles,
+    sinusoids,
+)
 
 
 class AttentionContext(NamedTuple):
@@ -24,6 +32,7 @@ class AttentionContext(NamedTuple):
     rope: tuple[Tensor, Tensor] | None  # cosine and sine of the angles, [B or 1, 1, T, C/2]
     mask: Tensor | None  # [B or 1, H or 1, T, S]: True to attend, or a bias to add
     causal: bool  # plain causal attention, which kernels do without a mask
+    memory: Memory | None = None  # of the encoder that a decoder attends to
 
 
 class Cache:
@@ -57,39 +66,42 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
         shape, parts = self.shape, self.qkv(x_BTD).split(self.sizes, -1)
-        q_BHTC, k_BKTC, v_BKTC = (part.unflatten(-1, (-1, shape.head_dim)).transpose(1, 2) for part in parts)
+        q_BHTC, k_BKTC, v_BKTC = (split_heads(part, shape) for part in parts)
         if shape.qk_norm:
             q_BHTC, k_BKTC = (F.rms_norm(x, (shape.head_dim,), eps=shape.norm_eps) for x in (q_BHTC, k_BKTC))
         if ctx.rope:
             q_BHTC, k_BKTC = apply_rope(q_BHTC, ctx.rope), apply_rope(k_BKTC, ctx.rope)
         if cache:
             k_BKTC, v_BKTC = cache.extend(layer, k_BKTC, v_BKTC)
-        mixed_BHTC = F.scaled_dot_product_attention(
-            *(q_BHTC, k_BKTC, v_BKTC, ctx.mask),
-            dropout_p=shape.dropout if self.training else 0.0,
-            is_causal=ctx.causal,
-            enable_gqa=shape.key_heads < shape.n_heads,
-        )
-        return self.out(mixed_BHTC.transpose(1, 2).flatten(2))
+        return self.out(attend((q_BHTC, k_BKTC, v_BKTC), ctx.mask, shape, self.training, ctx.causal))
 
 
 class Block(nn.Module):
-    """Attention and MLP, each in a residual connection. Its norm is inside (pre), or after the sum (post, deep)."""
+    """Attention, that of a decoder to an encoder's states, and MLP, each in a residual connection.
+
+    Its norm is inside (pre), or after the sum (post, deep).
+    """
 
     def __init__(self, shape: ModelConfig):
         super().__init__()
         self.pre, self.scale = shape.norm_position == "pre", shape.residual_scale
         self.attention_norm, self.attention = make_norm(shape), Attention(shape)
+        if shape.encoder_layers:
+            self.cross_norm, self.cross_attention = make_norm(shape), CrossAttention(shape)
         self.mlp_norm = make_norm(shape)
         self.mlp = Experts(shape) if shape.n_experts else MLP(shape)
         self.dropout = nn.Dropout(shape.dropout)
 
     def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
+        x_BTD = self._add(x_BTD, self.attention_norm, lambda x: self.attention(x, ctx, cache, layer))
+        if ctx.memory is not None:
+            x_BTD = self._add(x_BTD, self.cross_norm, lambda x: self.cross_attention(x, ctx.memory, layer))
+        return self._add(x_BTD, self.mlp_norm, self.mlp)
+
+    def _add(self, x_BTD: Tensor, norm: nn.Module, layer: Callable[[Tensor], Tensor]) -> Tensor:
         if self.pre:
-            x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), ctx, cache, layer))
-            return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
-        x_BTD = self.attention_norm(x_BTD * self.scale + self.dropout(self.attention(x_BTD, ctx, cache, layer)))
-        return self.mlp_norm(x_BTD * self.scale + self.dropout(self.mlp(x_BTD)))
+            return x_BTD + self.dropout(layer(norm(x_BTD)))
+        return norm(x_BTD * self.scale + self.dropout(layer(x_BTD)))
 
 
 class Prefix(nn.Module):
@@ -118,6 +130,7 @@ class GPT(LanguageModel):
         self.shape = shape
         self.embedding = nn.Embedding(shape.rows, shape.d_model)
         self.learned = nn.Embedding(shape.context, shape.d_model) if shape.position_encoding == "learned" else None
+        self.relative = nn.Embedding(BUCKETS, shape.n_heads) if shape.position_encoding == "relative" else None
         self.embedding_norm = make_norm(shape) if shape.embedding_norm else nn.Identity()
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.n_layers))
         self.norm = make_norm(shape) if shape.norm_position == "pre" else nn.Identity()  # else the last block ends so
@@ -193,14 +206,16 @@ class GPT(LanguageModel):
         documents_BT: Tensor | None = None,
         cache: Cache | None = None,
         prefix_BT: Tensor | None = None,
+        memory: Memory | None = None,
     ) -> Tensor:
         """Return [B, T, D] after the last norm. With a cache, the inputs follow the tokens that it holds.
 
-        All tokens of a document attend to those of its prefix, where ``prefix_BT`` is True.
+        All tokens of a document attend to those of its prefix, where ``prefix_BT`` is True. The ``memory`` is that of
+        the encoder, if the GPT is a decoder with one.
         """
         if self.prefix is not None and not (cache and cache.length):
             cache = self.prefix.fill(self, len(inputs_BT), cache)
-        return self.transform(self.embedding(inputs_BT), documents_BT, cache, prefix_BT)
+        return self.transform(self.embedding(inputs_BT), documents_BT, cache, prefix_BT, memory)
 
     def states(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
         """Return the hidden states; what precedes a document's first target is the prefix of a prefix decoder."""
@@ -208,7 +223,12 @@ class GPT(LanguageModel):
         return self.hidden(inputs_BT, documents_BT, prefix_BT=prefix_BT)
 
     def transform(
-        self, x_BTD: Tensor, documents_BT: Tensor | None, cache: Cache | None, prefix_BT: Tensor | None = None
+        self,
+        x_BTD: Tensor,
+        documents_BT: Tensor | None,
+        cache: Cache | None,
+        prefix_BT: Tensor | None = None,
+        memory: Memory | None = None,
     ) -> Tensor:
         """Return [B, T, D] after the last norm for the embeddings of tokens, without positions."""
         shape, start, length = self.shape, cache.length if cache else 0, x_BTD.shape[1]
@@ -219,10 +239,8 @@ class GPT(LanguageModel):
             x_BTD = x_BTD + self.learned(positions_BT)
         elif shape.position_encoding == "sinusoidal":  # embeddings must be of unit size, as sinusoids are
             x_BTD = x_BTD * math.sqrt(shape.d_model) + self.sinusoids[positions_BT]
-        x_BTD, ctx = (
-            self.dropout(self.embedding_norm(x_BTD)),
-            self._attention_context(positions_BT, documents_BT, cache, prefix_BT),
-        )
+        x_BTD = self.dropout(self.embedding_norm(x_BTD))
+        ctx = self._attention_context(positions_BT, documents_BT, cache, prefix_BT)._replace(memory=memory)
         for layer, block in enumerate(self.blocks):
             x_BTD = block(x_BTD, ctx, cache, layer)
         if cache:
@@ -239,7 +257,7 @@ class GPT(LanguageModel):
             rope = self.cosine[positions_BT][:, None], self.sine[positions_BT][:, None]
         start = cache.length if cache else 0
         near = shape.window is None or start + length <= shape.window
-        if shape.position_encoding != "alibi" and documents_BT is None and near:
+        if shape.position_encoding not in ("alibi", "relative") and documents_BT is None and near:
             if not shape.causal or length == 1:  # one token attends to all before it
                 return AttentionContext(rope, None, False)
             if not start and prefix_BT is None:
@@ -256,8 +274,10 @@ class GPT(LanguageModel):
             same_document = documents_BT[:, None, :, None] == documents_BT[:, None, None, :]
             mask = mask & F.pad(same_document, (start, 0), value=True)
         if shape.position_encoding == "alibi":
-            bias = -self.slopes * (query_T1 - key_1S).abs()
-            mask = torch.where(mask, bias[None], -torch.inf)
+            mask = torch.where(mask, -self.slopes * (query_T1 - key_1S).abs(), -torch.inf)
+        elif self.relative is not None:
+            bias_TSH = self.relative(relative_buckets(key_1S - query_T1, shape.causal))
+            mask = torch.where(mask, bias_TSH.permute(2, 0, 1), -torch.inf)
         return AttentionContext(rope, mask, False)
 
 

@@ -1,9 +1,11 @@
-"""Position encodings: RoPE's rotation, sinusoids, and ALiBi's slopes."""
+"""Position encodings: RoPE's rotation, sinusoids, ALiBi's slopes, and T5's buckets of distances."""
 
 import math
 
 import torch
 from torch import Tensor
+
+BUCKETS, MAX_DISTANCE = 32, 128  # of T5: all its models have these
 
 
 def apply_rope(x_BHTC: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
@@ -33,3 +35,18 @@ def alibi_slopes(heads: int) -> Tensor:
     whole = 2 ** int(math.log2(heads))
     powers = [8 * (i + 1) / whole for i in range(whole)] + [4 * (2 * i + 1) / whole for i in range(heads - whole)]
     return 2.0 ** -torch.tensor(powers)
+
+
+def relative_buckets(offset: Tensor, causal: bool) -> Tensor:
+    """Return T5's bucket (1910.10683, 2.1) of each offset ``key - query``, int64 of the same shape, 0 to 31.
+
+    Half of the buckets hold one distance each, the others ranges that grow up to 128, the last all beyond. Both
+    directions have buckets of their own, unless a causal mask hides one: its offsets have bucket 0.
+    """
+    distance = (-offset).clamp(min=0) if causal else offset.abs()
+    count = BUCKETS if causal else BUCKETS // 2
+    exact = count // 2
+    growth = torch.log(distance.clamp(min=1).float() / exact) / math.log(MAX_DISTANCE / exact)
+    far = (exact + (growth * (count - exact)).long()).clamp(max=count - 1)
+    bucket = torch.where(distance < exact, distance, far)
+    return bucket if causal else bucket + count * (offset > 0)

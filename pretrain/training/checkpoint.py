@@ -26,6 +26,7 @@ from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, finge
 from gristmill.pretrain.adapters.attach import AdapterSettings, attach
 from gristmill.pretrain.model.classifier import Classifier, HeadSettings
 from gristmill.pretrain.model.config import ModelConfig, RNNConfig
+from gristmill.pretrain.model.encoder_decoder import make_transformer
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.model.rnn import RNN
@@ -151,10 +152,10 @@ def load_model(folder: UPath) -> LanguageModel:
         gpt = read_settings(ModelConfig, file.shape, f"{path}, shape")
         check_size(gpt, tensors, f"{folder / MODEL}", 8 // file.quantize.bits if file.quantize else 1)
         taken = file.adapter.virtual_tokens if file.adapter else 0
-        model = GPT(gpt.model_copy(update={"context": gpt.context + taken}))
-        if file.adapter:
+        model = make_transformer(gpt.model_copy(update={"context": gpt.context + taken}))
+        if file.adapter and isinstance(model, GPT):
             attach(model, file.adapter)
-        if file.head:
+        if file.head and isinstance(model, GPT):
             model = Classifier(model, file.head)
         if file.quantize:
             quantize_model(model, file.quantize)

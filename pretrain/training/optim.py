@@ -8,6 +8,7 @@ from torch import nn
 
 from gristmill.pretrain.training.muon import Muon
 
+BLOCKS = "blocks.", "encoder.blocks.", "decoder.blocks."
 Schedule = Literal["wsd", "cosine", "linear", "constant"]
 
 
@@ -43,7 +44,7 @@ def make_optimizers(
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        inner = kind == "muon" and parameter.ndim == 2 and name.startswith("blocks.")
+        inner = kind == "muon" and parameter.ndim == 2 and name.startswith(BLOCKS)
         (muon if inner else matrices if parameter.ndim == 2 else vectors).append(parameter)
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     optimizers: dict[str, torch.optim.Optimizer]

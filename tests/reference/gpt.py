@@ -51,6 +51,17 @@ def alibi_slope(head, heads):
     return (powers(below) + powers(2 * below)[0::2][: heads - below])[head]
 
 
+def relative_bucket(offset, causal):
+    """The paper's 2.1: half of the buckets hold one distance each, the others grow up to 128; one set per direction."""
+    count, distance = (32, max(0, -offset)) if causal else (16, abs(offset))
+    if distance < count // 2:
+        bucket = distance
+    else:
+        share = math.log(distance / (count // 2)) / math.log(128 / (count // 2))
+        bucket = min(count - 1, count // 2 + math.floor(share * (count // 2) + 1e-9))
+    return bucket + 16 * (offset > 0 and not causal)
+
+
 def sinusoid(position, width):
     """Vaswani and others, 3.5."""
     angles = [position / 10000 ** (2 * (i // 2) / width) for i in range(width)]
@@ -113,6 +124,9 @@ def attention(shape, weights, block, xs, prefix):
             if shape.position_encoding == "alibi":
                 slope = alibi_slope(head, shape.n_heads)
                 scores = scores - torch.tensor([slope * abs(i - j) for j in visible], dtype=torch.float64)
+            if shape.position_encoding == "relative":
+                buckets = [relative_bucket(j - i, shape.causal) for j in visible]
+                scores = scores + weights["relative.weight"][buckets, head]
             chances = scores.softmax(0)
             outputs[i].append(sum(chance * values[j] for chance, j in zip(chances, visible, strict=True)))
     return [linear(weights, f"{block}.attention.out", torch.cat(parts)) for parts in outputs]

@@ -13,6 +13,7 @@ from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
 from gristmill.pretrain.exchange.openai_tf import read_variables
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, RNNConfig
+from gristmill.pretrain.model.encoder_decoder import EncoderDecoder
 from gristmill.pretrain.model.experts import balance
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.rnn import RNN
@@ -32,7 +33,11 @@ BERT = {
     **{"vocab_size": 101, "max_position_embeddings": 32, "hidden_size": 48, "num_hidden_layers": 2},
     **{"num_attention_heads": 4, "intermediate_size": 80, "mask_token_id": 4},
 }
-HEADS = {"GPT2": "GPT2LMHeadModel", "Bert": "BertForMaskedLM"}
+T5 = {
+    **{"vocab_size": 101, "d_model": 64, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4, "d_kv": 16},
+    **{"d_ff": 80, "decoder_start_token_id": 0},
+}
+HEADS = {"GPT2": "GPT2LMHeadModel", "Bert": "BertForMaskedLM", "T5": "T5ForConditionalGeneration"}
 THEIRS = {
     "gpt2": ("GPT2", GPT2),
     "gpt2-erf": ("GPT2", {**GPT2, "activation_function": "gelu", "n_inner": 100}),
@@ -44,6 +49,9 @@ THEIRS = {
     "mixtral": ("Mixtral", {**LLAMA, "num_local_experts": 5, "num_experts_per_tok": 2, "sliding_window": 7}),
     "bert": ("Bert", BERT),
     "bert-tanh": ("Bert", {**BERT, "hidden_act": "gelu_new", "layer_norm_eps": 1e-3}),
+    "t5": ("T5", T5),
+    "t5-1.1": ("T5", {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
+    "t5-silu": ("T5", {**T5, "feed_forward_proj": "gated-silu", "num_decoder_layers": 1}),
 }
 
 
@@ -57,6 +65,10 @@ def theirs(request):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn(parameter.shape) * 0.1)
+        if family == "T5":
+            model.shared.weight.mul_(0.5)  # of size 1, else logits are too large for a difference of 1e-4
+        if family == "T5" and not model.config.scale_decoder_outputs:  # theirs ties it at first, but reads both
+            model.lm_head.weight = torch.nn.Parameter(torch.randn(101, 64) * 0.1)
         if family == "Bert":  # there are no segments here, so types other than 0 do not matter
             model.bert.embeddings.token_type_embeddings.weight[1] = 0
     return model
@@ -64,7 +76,14 @@ def theirs(request):
 
 def difference(theirs, ours):
     with torch.no_grad():
-        found, expected = ours.logits(ours.hidden(IDS)), theirs(IDS).logits
+        if isinstance(ours, EncoderDecoder):
+            targets, padding = IDS[:, ::2], (IDS < 90).long()
+            found, expected = (
+                ours.logits(ours.states(IDS, targets, 1 - padding)),
+                theirs(IDS, padding, labels=targets).logits,
+            )
+        else:
+            found, expected = ours.logits(ours.hidden(IDS)), theirs(IDS).logits
     assert expected.abs().max() > 1  # so that equal is not trivial
     return (found - expected).abs().max()
 
@@ -196,7 +215,7 @@ def test_a_shape_that_no_one_reads_is_one_line(changes, words, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model_type": "mamba"}, "has model_type 'mamba'; expected one of gpt2, llama, bert, mistral, mixtral"),
+        ({"model_type": "mamba"}, "has model_type 'mamba'; expected one of gpt2, llama, bert, t5, mistral, mixtral"),
         ({"attention_bias": True}, "unsupported attention_bias: found True, expected False"),
         (
             {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}},

@@ -11,6 +11,7 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import read_settings
 from gristmill.pretrain.data.packing import IGNORE_INDEX
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
+from gristmill.pretrain.model.encoder_decoder import make_transformer
 from gristmill.pretrain.model.gpt import GPT, Cache
 from gristmill.pretrain.model.loss import summed_nats
 from gristmill.pretrain.model.positions import alibi_slopes, rope_angles, sinusoids
@@ -68,6 +69,7 @@ CHOICES = [
     {name: value for name, value in PRESETS["nano-bert"].items() if name != "causal"},
     {"position_encoding": "rope", "window": 5, "n_experts": 4, "n_kv_heads": 2, "tie_embeddings": False},
     {"position_encoding": "alibi", "window": 6, "n_experts": 3, "experts_per_token": 1, "norm_position": "deep"},
+    {"norm": "rms", "mlp": "relu", "position_encoding": "relative", "n_kv_heads": 2, "window": 15},
 ]
 choices = pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice.values())))
 
@@ -132,7 +134,7 @@ def test_a_cache_changes_no_logit(choice):
 @pytest.mark.parametrize("tied", [True, False])
 def test_it_begins_with_a_loss_of_ln_v(name, vocab_size, tied):
     shape = ModelConfig(**preset(name, vocab_size, tie_embeddings=tied))
-    model, ids = GPT(shape), torch.randint(0, vocab_size, (2, 129))
+    model, ids = make_transformer(shape), torch.randint(0, vocab_size, (2, 129))
     with torch.no_grad():
         loss = model(ids[:, :-1], ids[:, 1:]) / ids[:, 1:].numel()
     assert abs(loss - math.log(vocab_size)) < 0.05
@@ -190,7 +192,7 @@ def test_tables_are_those_of_the_papers():
 def test_counts_on_paper_are_those_of_the_model(choice):
     model = GPT(ModelConfig(**{**SMALL, **choice, "vocab_size": 64}))
     vectors = sum(p.numel() for n, p in model.named_parameters() if p.ndim == 1)
-    looked_up = sum(p.numel() for n, p in model.named_parameters() if n == "learned.weight")
+    looked_up = sum(p.numel() for n, p in model.named_parameters() if n in ("learned.weight", "relative.weight"))
     looked_up += 0 if model.shape.tie_embeddings else model.embedding.weight.numel()
     total = sum(p.numel() for p in model.parameters())
     assert model.shape.matrices(all_experts=True) == total - vectors - looked_up
