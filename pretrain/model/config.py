@@ -34,7 +34,7 @@ class ModelConfig(Settings):
     norm_eps: float = Field(default=1e-5, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     norm_position: Literal["pre", "post", "deep"] = "pre"  # post: after the sum; deep: DeepNorm (2203.00555)
-    window: int | None = Field(default=None, ge=1)  # tokens that one attends to, itself included; None: all
+    window: int | None = Field(default=None, ge=1)  # tokens that one attends to in a direction, itself included
     prefix_decoder: bool = False  # tokens before the first target of a document attend to each other both ways
     n_experts: int | None = Field(default=None, ge=2)  # MLPs per layer, of which a router chooses for each token
     experts_per_token: int = Field(default=2, ge=1)
@@ -114,9 +114,10 @@ class ModelConfig(Settings):
         """Count training FLOPs per token: 6 per matrix parameter, and 12 L D T for attention (2204.02311, appendix B).
 
         Counts all T keys although a causal mask needs half of them, like nanoGPT, llm.c and papers that report MFU. A
-        window has its own number of keys.
+        window has its own number of keys, on both sides of a token of a masked model.
         """
-        keys = min(self.context, self.window or self.context)
+        reach = self.window or self.context
+        keys = min(self.context, reach if self.causal else 2 * reach - 1)
         return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * keys
 
 
