@@ -70,10 +70,15 @@ def compare(arm: Sequence[float], other: Sequence[float], alpha: float = 0.05) -
 
 def _paired(a: np.ndarray, b: np.ndarray, alpha: float) -> tuple[Interval | None, float | None]:
     n = min(a.size, b.size)
-    d = a[:n] - b[:n]
     flat = a[:n].std() == 0 or b[:n].std() == 0
     correlation = None if flat or n < 3 else float(np.corrcoef(a[:n], b[:n])[0, 1])
-    return _interval(float(d.mean()), d.std(ddof=1) / math.sqrt(n), n - 1, alpha), correlation
+    return mean_interval(a[:n] - b[:n], alpha), correlation
+
+
+def mean_interval(runs: Sequence[float] | np.ndarray, alpha: float = 0.05) -> Interval:
+    """Return Student's interval of the mean of two runs or more, of confidence 1 - alpha."""
+    values = np.asarray(runs, float)
+    return _interval(float(values.mean()), values.std(ddof=1) / math.sqrt(values.size), values.size - 1, alpha)
 
 
 def _interval(middle: float, error: float, df: float, alpha: float) -> Interval:

@@ -34,7 +34,7 @@ class ModelConfig(Settings):
     norm_eps: float = Field(default=1e-5, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     norm_position: Literal["pre", "post", "deep"] = "pre"  # post: after the sum; deep: DeepNorm (2203.00555)
-    window: int | None = Field(default=None, ge=1)  # tokens that one attends to, itself included; None: all
+    window: int | None = Field(default=None, ge=1)  # tokens that one attends to in a direction, itself included
     prefix_decoder: bool = False  # tokens before the first target of a document attend to each other both ways
     encoder_layers: int | None = Field(default=None, ge=1)  # blocks of an encoder, which the others attend to (T5)
     n_experts: int | None = Field(default=None, ge=2)  # MLPs per layer, of which a router chooses for each token
@@ -122,17 +122,19 @@ class ModelConfig(Settings):
         """Count training FLOPs per token: 6 per matrix parameter, and 12 L D T for attention (2204.02311, appendix B).
 
         Counts all T keys although a causal mask needs half of them, like nanoGPT, llm.c and papers that report MFU. A
-        window has its own number of keys. With an encoder, a token of text is ``read`` tokens for the encoder and
-        ``written`` for the decoder, on average.
+        window has its own number of keys, on both sides of a token that sees what follows. With an encoder, a token of
+        text is ``read`` tokens for the encoder and ``written`` for the decoder, on average.
         """
-        window = self.window or self.context
+        reach = self.window or self.context
+        both = min(self.context, 2 * reach - 1)
         if not self.encoder_layers:
-            return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * min(self.context, window)
+            keys = min(self.context, reach if self.causal else both)
+            return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * keys
         read_keys, written_keys = read * self.context, written * self.context
-        encoder = self.encoder_layers * (sum(self._sublayers()) + 2 * self.d_model * min(read_keys, window))
+        encoder = self.encoder_layers * (sum(self._sublayers()) + 2 * self.d_model * min(read_keys, both))
         cross = 2 * self.n_layers * self.d_model * self.key_heads * self.head_dim  # keys and values of states
         decoder = self.matrices() - self.encoder_layers * sum(self._sublayers()) - cross
-        decoder += 2 * self.n_layers * self.d_model * (min(written_keys, window) + read_keys)
+        decoder += 2 * self.n_layers * self.d_model * (min(written_keys, reach) + read_keys)
         return 6.0 * (read * (encoder + cross) + written * decoder)
 
 

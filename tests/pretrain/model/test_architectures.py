@@ -1,16 +1,18 @@
-"""Prefix decoder, DeepNorm, experts: masks, beginnings, balance and FLOPs."""
+"""All architectures: parameters, FLOPs, beginnings, one batch by heart; masks of prefixes, DeepNorm, experts."""
 
 import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from gristmill.pretrain.baselines import RECURRENT
 from gristmill.pretrain.data.masking import PrefixSplit
 from gristmill.pretrain.data.packing import IGNORE_INDEX, Batch
 from gristmill.pretrain.evaluation.generate import Decoder
-from gristmill.pretrain.model.config import ModelConfig, RNNConfig
+from gristmill.pretrain.model.config import PRESETS, ModelConfig, RNNConfig
 from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine
 from gristmill.pretrain.model.experts import balance, balance_loss
 from gristmill.pretrain.model.gpt import GPT, find_prefixes
@@ -85,13 +87,6 @@ def test_rows_are_split_at_every_place_but_keep_a_target():
     assert (PrefixSplit().mask_tokens(nothing, [0, 1], 3).targets == IGNORE_INDEX).all()
 
 
-@pytest.mark.parametrize("cell", ["elman", "lstm"])
-def test_recurrent_networks_are_counted_on_paper(cell):
-    shape = RNNConfig(vocab_size=61, d_model=32, cell=cell)
-    matrices = [parameter for parameter in RNN(shape).parameters() if parameter.ndim == 2]
-    assert shape.matrices() == sum(parameter.numel() for parameter in matrices)
-
-
 def test_elmans_network_is_its_formula():
     model, ids, states = RNN(RNNConfig(vocab_size=61, d_model=8, n_layers=1, cell="elman")), [7, 3, 9], []
     w, u, b, c = (getattr(model.rnn, name) for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"))
@@ -137,12 +132,97 @@ def test_training_balances_experts_that_one_had_taken_over():
     assert balance_loss(make()) is None
 
 
-@pytest.mark.parametrize(
-    "changes", [{"norm_position": "post", "mlp": "relu"}, {"n_experts": 4}, {"n_experts": 8, "experts_per_token": 1}]
-)
-def test_flops_by_formula_are_those_counted(changes):
-    shape = ModelConfig(**{**SMALL, "vocab_size": 64, **changes})
-    model, ids = GPT(shape), torch.randint(0, 64, (4, 16))
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.logits(model.hidden(ids))
-    assert counter.get_total_flops() * 3 == shape.flops_per_token() * ids.numel()  # the backward pass costs twice
+# An architecture by its name, with what makes it one.
+ARCHITECTURES: dict[str, dict] = {
+    "GPT": {},
+    "GPT-2": PRESETS["nano-gpt2"],
+    "grouped keys": {"n_kv_heads": 2, "tie_embeddings": False, "qk_norm": True},
+    "one key head": {"n_kv_heads": 1, "mlp": "geglu", "position_encoding": "sinusoidal"},
+    "post-norm": {"norm_position": "post"},
+    "DeepNorm": {"norm_position": "deep"},
+    "ReLU": {"mlp": "relu"},
+    "squared ReLU": {"mlp": "relu2"},
+    "sliding window": {"window": 5},
+    "window both ways": {"window": 5, "causal": False, "mask_token": 3},
+    "ALiBi in a window": {"window": 5, "position_encoding": "alibi"},
+    "relative positions": {"position_encoding": "relative"},
+    "prefix decoder": {"prefix_decoder": True},
+    "experts": {"n_experts": 4},
+    "one expert of eight": {"n_experts": 8, "experts_per_token": 1},
+    "BERT": {**PRESETS["nano-bert"], "mask_token": 3},
+    "Elman": {"cell": "elman"},
+    "LSTM": {"cell": "lstm"},
+}
+each_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
+
+
+def build(name, vocab_size, **changes):
+    """Return an untrained model; a GPT has no padding after its vocabulary if that is a multiple of 64."""
+    settings = {**SMALL, **ARCHITECTURES[name], "vocab_size": vocab_size, **changes}
+    if "cell" in settings:
+        del settings["n_heads"]
+        return RNN(RNNConfig(**settings))
+    return GPT(ModelConfig(**settings))
+
+
+def keys_seen(name):
+    """Return to how many tokens one attends at most, by brute force: another id at each place, before one layer."""
+    model = build(name, 64, n_layers=1).double()
+    rows = torch.randint(0, 64, (1, 16)).repeat(17, 1)
+    rows[range(16), range(16)] = (rows[16] + 1) % 64
+    with torch.no_grad():
+        hidden = model.hidden(rows)
+    changed = (hidden[:16] - hidden[16]).abs().amax(-1) > 1e-12  # [changed place, place]
+    return int(changed.sum(0).max())
+
+
+@each_architecture
+def test_parameters_and_flops_by_formula_are_those_counted(name):
+    """torch counts the products of a whole training step, those of all pairs of tokens whatever the mask hides.
+
+    So the pairs hidden by a window are subtracted, as `keys_seen` counts them. The state before a recurrent network's
+    first token is a constant and needs no gradient.
+    """
+    model, ids = build(name, 64).double(), torch.randint(0, 64, (4, 16))  # a float32 LSTM is one kernel, not counted
+    shape, embeddings = model.shape, ("embedding.weight", "learned.weight", "relative.weight")
+    matrices = [(each, weight) for each, weight in model.named_parameters() if weight.ndim == 2]
+    looked_up = embeddings if not getattr(shape, "tie_embeddings", True) else embeddings[1:]
+    counted = sum(weight.numel() for each, weight in matrices if each not in looked_up)
+    paper = shape.matrices(all_experts=True) if isinstance(model, GPT) else shape.matrices()
+    assert counted == paper
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        logits = model.logits(model.hidden(ids))
+        F.cross_entropy(logits.flatten(0, 1), ids.flatten()).backward()
+    expected = shape.flops_per_token() * ids.numel()
+    if isinstance(model, GPT):
+        expected += 12 * shape.n_layers * shape.d_model * (16 - keys_seen(name)) * ids.numel()
+    else:
+        states = [weight for each, weight in matrices if "weight_hh" in each]
+        expected -= 2 * len(ids) * sum(weight.numel() for weight in states)
+    assert counter.get_total_flops() == expected
+
+
+@each_architecture
+@pytest.mark.parametrize("vocab_size", [64, 8192])
+def test_every_architecture_begins_with_a_loss_of_ln_v(name, vocab_size):
+    model, ids = build(name, vocab_size, d_model=64), torch.randint(0, vocab_size, (8, 17))
+    with torch.no_grad():
+        loss = model(ids[:, :-1], ids[:, 1:]) / ids[:, 1:].numel()
+    assert abs(loss - math.log(vocab_size)) < 0.05
+
+
+@pytest.mark.parametrize("name", ["prefix decoder", "Elman", "LSTM"])  # test_gpt.py has the other ones
+def test_one_batch_is_learnt_by_heart(name):
+    model, ids = build(name, 61), torch.randint(0, 61, (4, 17))
+    inputs, targets = without_targets(ids, 4, 0, 7, 2)
+    lr = RECURRENT[name][1] if name in RECURRENT else 1e-2
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0)
+    for _ in range(300):
+        loss = model(inputs, targets) / (targets != IGNORE_INDEX).sum()
+        if loss < 0.05:
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    assert loss < 0.05
