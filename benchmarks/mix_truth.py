@@ -1,6 +1,6 @@
 """Mixture whose answer is planted: three sources of $D, of which one is word salad, and `gristmill mix`.
 
-    python -m benchmarks.mix_truth FOLDER [--budget 60runs] [--megabytes 4]
+    python -m benchmarks.mix_truth FOLDER [--budget 24runs] [--megabytes 4]
 
 Sources of one size: novels, kernel documentation, and novels with shuffled words. FOLDER/results.json has the shares
 with their intervals, the gains on the guard, and the seconds. A stopped search continues. Truth: the share of the salad
@@ -51,10 +51,10 @@ def write_corpus(path: Path, megabytes: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--budget", default="60runs")
+    parser.add_argument("--budget", default="24runs")
     parser.add_argument("--megabytes", type=float, default=4.0, help="size of each source")
-    parser.add_argument("--steps", type=int, default=100, help="steps of a run, of 8 sequences of 128 tokens")
-    parser.add_argument("--preset", default="nano", help="preset of the model: nano has 1.05 M parameters")
+    parser.add_argument("--steps", type=int, default=100, help="steps of a run, of 8 sequences")
+    parser.add_argument("--preset", default="proxy-1m", help="preset of the model")
     asked = parser.parse_args()
     began, folder = time.perf_counter(), asked.folder
     folder.mkdir(parents=True, exist_ok=True)

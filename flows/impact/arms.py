@@ -2,11 +2,14 @@
 
 from typing import NamedTuple
 
+from gristmill.flows.clean.columns import chosen_columns
 from gristmill.flows.clean.recipe import OutputSettings, Recipe, read_recipe
 from gristmill.flows.clean.recipe_files import find_recipe
 from gristmill.flows.impact.documents.choose import Choice
+from gristmill.flows.impact.documents.sample import Sampling
 from gristmill.flows.impact.recipe import EACH, FULL, RAW, Arms, ImpactRecipe
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.schema import CLUSTER_SIZE
 from gristmill.pipelines.settings import nearest
 
 ONE = "one"  # the tokenizer that all arms share, except arms that compare tokenizers
@@ -21,6 +24,7 @@ class Arm(NamedTuple):
     tokenizer: str = ONE
     against: str | None = None  # the arm that it is compared with
     choice: Choice | None = None  # of documents, for an arm without steps
+    sampling: Sampling | None = None  # of the documents that the recipe keeps
 
     @property
     def question(self) -> str:
@@ -54,6 +58,10 @@ def arms_of(impact: ImpactRecipe) -> list[Arm]:
         arms.append(Arm(name, name, other, against=arms[0].name if arms else None))
     for name, choice in _choices(wanted).items():
         arms.append(Arm(name, name, raw, against=arms[0].name if arms else None, choice=choice))
+    for name, sampling in _samplings(wanted).items():
+        chosen_columns([sampling.column], full.steps, f"[arms] {name!r}")  # raises before any work is done
+        columned = full.model_copy(update={"output": OutputSettings(columns=[sampling.column])})
+        arms.append(Arm(name, name, columned, against=FULL if wanted.full else base, sampling=sampling))
     first = None
     for name in wanted.tokenizers:
         arms.append(Arm(name, FULL, full, name, first))
@@ -80,6 +88,14 @@ def _choices(wanted: Arms) -> dict[str, Choice]:
         | {name: Choice(ids=path) for name, path in wanted.ids.items()}
         | {name: Choice(share=(low, high)) for name, (low, high) in wanted.shares.items()}
     )
+
+
+def _samplings(wanted: Arms) -> dict[str, Sampling]:
+    """Return name -> sampling, for each arm of sampled documents."""
+    return {name: Sampling(CLUSTER_SIZE, tuple(sorted(table.items()))) for name, table in wanted.upsample.items()} | {
+        name: Sampling(each.by, temperature=each.temperature, max_copies=each.max_copies)
+        for name, each in wanted.weighted.items()
+    }
 
 
 def _parts(impact: ImpactRecipe, full: Recipe) -> dict[str, list[str]]:

@@ -48,8 +48,8 @@ class ImpactPlan:
             steps = arm.recipe.table()["steps"]
             about = {"steps": list(steps), "recipe": fingerprint(steps), "tokenizer": arm.tokenizer}
             arms[arm.name] = about | {"data": arm.data, "against": arm.against}
-            if arm.choice:
-                arms[arm.name]["documents"] = arm.choice.table()
+            if chosen := arm.choice or arm.sampling:
+                arms[arm.name]["documents"] = chosen.table()
         return {
             "name": impact.name,
             "test": {"decision_set": impact.heldout.deciding, **impact.test.model_dump(mode="json")},

@@ -14,6 +14,7 @@ from gristmill.flows.clean.run import clean
 from gristmill.flows.impact.arms import ONE, Arm, folder_of
 from gristmill.flows.impact.documents.choose import Choice, choose_step
 from gristmill.flows.impact.documents.distinct import distinct_shares
+from gristmill.flows.impact.documents.sample import sample_step
 from gristmill.flows.impact.eval_sets import candidates_step, eval_sets_step, overlap, split_step
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import OWN_SETS, Heldout
@@ -73,11 +74,14 @@ def prepare_arm(
     documents = cleaned if arm.recipe.steps else pool
     if arm.choice:
         documents = chosen_documents(arm.choice, folder_of(arm.name), plan, work, engine, progress)
+    if arm.sampling:
+        documents = work / "chosen" / folder_of(arm.name)
     coders = sorted(load_encoder(tokenizers[name]).info.sha256 for name in uses)
     # Arms are cleaned in one folder, so its content is identified by the recipe that made it.
     source = RawInput(str(cleaned), fingerprint(arm.recipe.table()["steps"], arm.recipe.words))
     inputs = Input(documents if arm.choice else pool), Input(work / "candidates"), source
-    output = Output(work / "arms" / folder_of(arm.data), "arm", inputs, [plan.impact.heldout.ngram, coders])
+    made_with = [plan.impact.heldout.ngram, coders, *([arm.sampling.table()] if arm.sampling else [])]
+    output = Output(work / "arms" / folder_of(arm.data), "arm", inputs, made_with)
 
     def step(about: dict) -> Step:
         job = Job(measure_overlap, (work / "candidates", documents, plan.impact.heldout.ngram, about), (output,))
@@ -88,10 +92,15 @@ def prepare_arm(
     summary = {"documents": 0, "steps": {}}
     if arm.recipe.steps:
         summary = clean(_reading(arm.recipe, work / "train_pool", plan), work / "cleaning", engine, progress)
+    settings = TOKENS
+    if arm.sampling:
+        run_step(sample_step(cleaned, documents, arm.sampling), engine, progress)
+        settings = arm.sampling.tokens(TOKENS)
     counts = dict(require_finished(documents, "").counts)
     for name in uses:
-        shards = tokenize([str(documents)], tokenizers[name], _tokens(work, arm.data, name), TOKENS, engine, progress)
+        shards = tokenize([str(documents)], tokenizers[name], _tokens(work, arm.data, name), settings, engine, progress)
         counts[f"tokens {name}"] = shards.manifest.counts["tokens"]
+        counts["copies"] = shards.manifest.counts["bytes"] / max(1, counts["bytes"])
     run_step(step({"summary": summary, "counts": counts}), progress=progress)
 
 
@@ -125,7 +134,9 @@ def measure_overlap(
 ) -> list[Written]:
     """Write the overlap of an arm with the candidates, and its summary with the distinct shares of its text."""
     folder, shares = outputs[0].folder, overlap(candidates, list_shards(documents), ngram)
-    about = about | {"distinct": distinct_shares(list_shards(documents))}
+    copies = max(1.0, about.get("counts", {}).get("copies", 1.0))
+    distinct = {kind: share / copies for kind, share in distinct_shares(list_shards(documents)).items()}
+    about = about | {"distinct": distinct}
     with atomic_write(folder / "overlap.parquet") as file:
         shares.write_parquet(file)
     with atomic_write(folder / "summary.json") as file:

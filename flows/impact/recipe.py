@@ -5,12 +5,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from gristmill.flows.clean.recipe_files import find_recipe, make_change, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.settings import Settings, check_names, nearest, read_settings
+from gristmill.pipelines.tokens.settings import Upsample
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
 from gristmill.pretrain.training.trainer import TrainSettings
 
@@ -30,6 +31,21 @@ Share = Annotated[
 ]
 
 
+class Weighted(Settings):
+    """Arm that samples the full recipe's documents in proportion to exp(score / temperature) (QuRating, 2402.09739)."""
+
+    by: str  # a measure such as gopher.stop_words: the scores, standardized
+    temperature: float = Field(1.0, ge=-1000, le=1000)  # near 0 the best dominate; below 0 low scores are good ones
+    max_copies: float = Field(4.0, ge=1, le=1000)  # of a document
+
+    @field_validator("temperature")
+    @classmethod
+    def _divides(cls, value: float) -> float:
+        if abs(value) < 0.01:
+            raise ValueError(f"expected 0.01 or more, or -0.01 or less, found {value:g}")
+        return value
+
+
 class Arms(Settings):
     """Variants of the data. A group of steps is left out, or used, as a whole."""
 
@@ -43,6 +59,8 @@ class Arms(Settings):
     sources: dict[str, list[str]] = {}  # an arm for each: name -> sources whose raw documents it holds
     ids: dict[str, str] = {}  # an arm for each: name -> file with an id per line, of the raw documents it holds
     shares: dict[str, Share] = {}  # an arm for each: name -> range of id hashes: [0, 0.5] is a random half of raw
+    upsample: dict[str, Upsample] = {}  # an arm for each, on the full recipe's documents: name -> tokens.upsample
+    weighted: dict[str, Weighted] = {}  # an arm for each, on the full recipe's documents: name -> a score
     tokenizers: dict[str, str] = {}  # an arm for each, on the full recipe's documents: name -> folder of a tokenizer
 
 
@@ -224,7 +242,7 @@ def parse_impact(
     kinds: dict[str, Any] = {name: field.annotation for name, field in ImpactRecipe.model_fields.items()}
     built = {name: read_settings(kinds[name], table[name], f"{where} [{name}]") for name in TABLES}
     arms, sets = built["arms"], built["heldout"].sets
-    named = ("groups", "recipes", "tokenizers", "corpora", "sources", "ids", "shares")
+    named = ("groups", "recipes", "tokenizers", "corpora", "sources", "ids", "shares", "upsample", "weighted")
     for name, names in {f"arms.{each}": getattr(arms, each) for each in named}.items():
         check_names(names, f"{where} [{name}]")
     check_names(sets, f"{where} [heldout.sets]")

@@ -7,7 +7,8 @@ mix.json
   runs          of the swarm
   laws[]        set, floor, slopes by source: bits per byte = floor + exp(sum of slope times share)
   predicted[]   against (natural, stratified), gain, interval (bootstrap): what the law says of the mean of all sets
-  guard[]       comparisons by fresh runs (flows/proxies/guard.py), for each set and against
+  guard[]       comparisons by fresh runs (flows/proxies/guard.py), for each against: first the mean of all sets, which
+                decides, then each set; one row if there is one set
   written       the file with the tables for a recipe, or null
   notes[]       sentences that explain the numbers
 """
@@ -22,7 +23,7 @@ from gristmill.flows.impact.sentences import SMALL
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.flows.mix.settings import Mixing
 from gristmill.flows.mix.sources import Source
-from gristmill.flows.proxies.guard import ALPHA, compare_on_guard, is_gain
+from gristmill.flows.proxies.guard import ALL, ALPHA, compare_on_guard, is_gain, pool_sets
 from gristmill.flows.proxies.runs import trained_tokens
 from gristmill.pipelines.schema import SOURCE
 from gristmill.pipelines.storage.files import atomic_write
@@ -55,9 +56,12 @@ def write_result(work: UPath, found: Found) -> dict:
     proxy, optimum = found.mixing.proxy, found.optimum
     parameters = proxy.shape(max(300, proxy.tokenizer.vocab_size)).matrices()
     needed = trained_tokens(proxy) * found.scored.nats["mixed"].shape[0] / 2 * _bytes_per_token(found.sources)
+    compared = [(found.scored, name) for name in found.sets]
+    if len(compared) > 1:
+        compared.insert(0, (pool_sets(found.scored), ALL))
     guard = [
-        compare_on_guard(found.scored, "mixed", against, name, parameters, needed)
-        for name in found.sets
+        compare_on_guard(scored, "mixed", against, name, parameters, needed)
+        for scored, name in compared
         for against in BASELINES
     ]
     better = is_better(guard, "natural")
@@ -102,20 +106,23 @@ def write_result(work: UPath, found: Found) -> dict:
 
 
 def is_better(guard: list[dict], against: str) -> bool:
-    """True if the mixture has a gain on a set and a loss on none."""
+    """True if the mixture has a gain, on the mean of all sets if there are several, and a loss on none."""
     rows = [row for row in guard if row["against"] == against]
-    return any(map(is_gain, rows)) and not any(row["verdict"] == WORSE for row in rows)
+    return is_gain(rows[0]) and not any(row["verdict"] == WORSE for row in rows)
 
 
 def headline(guard: list[dict], found: Found) -> str:
     """Return the result as a sentence."""
-    rows = {against: [row["sentence"] for row in guard if row["against"] == against] for against in BASELINES}
+    rows = {against: [row for row in guard if row["against"] == against] for against in BASELINES}
+    said = {
+        against: "; ".join(row["sentence"] for row in mine if row is mine[0] or row["verdict"] == WORSE)
+        for against, mine in rows.items()
+    }
     shares = ", ".join(f"{s.name} {p:.1%}" for s, p in zip(found.sources, found.optimum.shares, strict=True))
     if not is_better(guard, "natural"):
-        why = "; ".join(rows["natural"])
-        return f"No mixture tried is better than the natural shares: the best was {shares}; {why}."
+        return f"No mixture tried is better than the natural shares: the best was {shares}; {said['natural']}."
     also = "" if is_better(guard, "stratified") else " It is not better than equal shares of all sources:"
-    return f"The best mixture is {shares}: {'; '.join(rows['natural'])}.{also} {'; '.join(rows['stratified'])}."
+    return f"The best mixture is {shares}: {said['natural']}.{also} {said['stratified']}."
 
 
 def _predicted(found: Found) -> list[dict]:

@@ -1,5 +1,7 @@
 """Comparison of two arms on the guard: fresh runs on text and documents that no choice has seen."""
 
+import numpy as np
+
 from gristmill.flows.impact.sentences import sentence
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
@@ -8,6 +10,7 @@ from gristmill.pretrain.impact.significance import BETTER, WITHHELD, compare, ve
 ALPHA = 0.05  # probability of finding a gain or a loss where there is none
 MARGIN = 0.005  # fraction of the loss below which a difference does not matter
 DRAWS = 2000
+ALL = "all sets"  # their mean, for the mixture with the lowest mean loss
 
 
 def compare_on_guard(scored: Scored, arm: str, against: str, name: str, parameters: int, needed: float) -> dict:
@@ -38,6 +41,16 @@ def compare_on_guard(scored: Scored, arm: str, against: str, name: str, paramete
     }
     row["verdict"] = WITHHELD if scored.parts == 1 else verdict(found, found.p, ALPHA, margin)
     return row | {"sentence": sentence(row, name, parameters)}
+
+
+def pool_sets(scored: Scored) -> Scored:
+    """Return the losses with the pieces of all sets as those of one, ALL, in which each set has the same weight."""
+    total, weights = scored.sizes.sum(), np.ones(scored.sizes.size)
+    for name in scored.names():
+        mine = scored.sets == name
+        weights[mine] = total / len(scored.names()) / scored.sizes[mine].sum()
+    nats = {arm: each * weights for arm, each in scored.nats.items()}
+    return scored._replace(nats=nats, sizes=scored.sizes * weights, sets=np.full(weights.size, ALL, object))
 
 
 def is_gain(row: dict) -> bool:

@@ -19,6 +19,11 @@ def _numbers(table: Any) -> Any:
     return {int(key) if isinstance(key, str) and key.isdecimal() else key: value for key, value in table.items()}
 
 
+Upsample = Annotated[
+    dict[Annotated[int, Field(ge=1, lt=2**63)], Annotated[float, Field(ge=0, le=1000)]], BeforeValidator(_numbers)
+]
+
+
 class TokenSettings(Settings):
     """Settings of token shards: boundaries, splits, mixture and order of documents."""
 
@@ -36,9 +41,7 @@ class TokenSettings(Settings):
         str, Annotated[float, Field(ge=0, le=1000)]
     ] = {}  # source -> copies of its documents, without a weight
     # Cluster size -> copies of a document that stands for this number or more; without an entry one copy.
-    upsample: Annotated[
-        dict[Annotated[int, Field(ge=1, lt=2**63)], Annotated[float, Field(ge=0, le=1000)]], BeforeValidator(_numbers)
-    ] = {}
+    upsample: Upsample = {}
     max_epochs: float = Field(4.0, gt=0, le=1000)  # limit for sources with a share
     train_tokens: int | None = Field(None, ge=1)  # None: the most that repeats no document
 

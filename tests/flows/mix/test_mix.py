@@ -12,10 +12,13 @@ from upath import UPath
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.cli import group
-from gristmill.flows.mix.report import write_tables
+from gristmill.flows.impact.verdicts import Scored
+from gristmill.flows.mix.report import is_better, write_tables
+from gristmill.flows.proxies.guard import ALL, pool_sets
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.tokens.settings import TokenSettings
+from gristmill.pretrain.impact.significance import BETTER, INCONCLUSIVE, WORSE
 from tests.flows.tune.searching import heldout_sets
 
 
@@ -90,4 +93,22 @@ def test_what_cannot_be_mixed_is_refused(searched, options, found):
 
 def test_an_unfinished_run_is_refused(searched):
     with pytest.raises(WorkError, match="makes it"):
-        CliRunner().invoke(group, ["mix", str(searched), "--workers", "1"], catch_exceptions=False)
+        CliRunner().invoke(
+            group, ["mix", str(searched), "--workers", "1", "--output", str(searched / "none")], catch_exceptions=False
+        )
+
+
+def test_sets_of_different_sizes_decide_with_equal_weight():
+    sizes, sets = np.array([100, 300, 50]), np.array(["a", "a", "b"], object)
+    scored = Scored({"x": np.array([[100.0, 300.0, 150.0]])}, sizes, sets)
+    each = [scored.losses("x", name)[0] for name in scored.names()]
+    assert pool_sets(scored).losses("x", ALL)[0] == pytest.approx(np.mean(each))
+
+
+def test_the_mean_of_all_sets_decides_and_no_set_may_get_worse():
+    def rows(*verdicts):
+        return [{"against": "natural", "verdict": verdict} for verdict in verdicts]
+
+    assert is_better(rows(BETTER, INCONCLUSIVE, BETTER), "natural")
+    assert not is_better(rows(BETTER, BETTER, WORSE), "natural")
+    assert not is_better(rows(INCONCLUSIVE, BETTER, BETTER), "natural")
