@@ -21,7 +21,7 @@ import numpy as np
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.impact.arms import Arm
 from gristmill.flows.impact.plan import ImpactPlan
-from gristmill.flows.impact.recipe import Budget, Heldout, ImpactRecipe
+from gristmill.flows.impact.recipe import Budget, Heldout, ImpactRecipe, TestSettings
 from gristmill.flows.impact.run import rounds
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pretrain.impact.scaling import fit
@@ -56,7 +56,9 @@ def experiment(
     first, *others = effects
     arms = [Arm(first, first, Recipe()), *(Arm(name, name, Recipe(), against=first) for name in others)]
     impact = ImpactRecipe(
-        budget=Budget(seeds=seeds, max_seeds=max_seeds), heldout=Heldout(sets={"books": ["books.txt"]})
+        budget=Budget(seeds=seeds, max_seeds=max_seeds),
+        heldout=Heldout(sets={"books": ["books.txt"]}),
+        test=TestSettings(draws=100),  # Welch's test decides, no bootstrap
     )
     documents = rng.normal(0, 0.3, PIECES)  # difficulty of each piece
     count = max_seeds or seeds

@@ -6,10 +6,8 @@ Blocks without a language show output, or commands that need another machine.
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-from itertools import groupby
 from pathlib import Path
 
 import zstandard
@@ -20,52 +18,70 @@ HERE = Path(sys.executable).parent
 FILE = re.compile(r"\A# (\S+\.\w+)\n(.*)\Z", re.DOTALL)  # the first line of a block names the file
 PLAIN = re.compile(r"""gristmill ([^|<>$&;*?~"']|'[^']*'|"[^"$`]*")*""")  # a command that needs no shell
 TOGETHER = """
-import shlex, sys
+import json, runpy, shlex, subprocess, sys
+from pathlib import Path
 from gristmill.flows.cli import run
-for line in sys.argv[1:]:
-    if code := run(shlex.split(line)[1:]):
+for kind, line, text in json.load(sys.stdin):
+    code = 0
+    if kind == "file":
+        Path(line).write_text(text, "utf-8")
+    elif kind == "plain":
+        code = run(shlex.split(line, comments=True)[1:])
+    elif kind == "python":
+        runpy.run_path(line, run_name="__main__")
+    else:
+        code = subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL).returncode
+    if code:
         sys.exit(f"{line}: exit code {code}")
 """
 
 
 def blocks(name: str) -> list[tuple[str, str]]:
     """Return language and text of each block of a page."""
-    return re.findall(r"^```(\w*)\n(.*?)^```", (REPOSITORY / name).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return blocks_of((REPOSITORY / name).read_text("utf-8"))
 
 
-def shell(line: str, folder: Path, programs: Path = HERE, **env: str) -> str:
-    """Run a line as a user does, with a folder of programs in front; ``make`` is planned only."""
-    planned = line.startswith("make ")
-    command, where = (f"make --dry-run {line[5:]}", REPOSITORY) if planned else (line, folder)
+def blocks_of(page: str) -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def shell(line: str, folder: Path, **env: str) -> str:
+    """Run a line as a user does."""
+    return done(["sh", "-c", line], folder, **env)
+
+
+def done(command: list[str], folder: Path, programs: Path = HERE, given: str = "", **env: str) -> str:
+    """Return what a command prints, with a folder of programs in front."""
     environment = os.environ | env | {"PATH": f"{programs}:{os.environ['PATH']}"}
-    done = subprocess.run(["sh", "-c", command], cwd=where, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def run_lines(lines: list[str], folder: Path, programs: Path, **env: str) -> None:
-    """Run lines in order. Commands of this environment that need no shell share a process: most of them only import."""
-    for plain, each in groupby(lines, lambda line: programs == HERE and bool(PLAIN.fullmatch(line))):
-        for line in [shlex.join([sys.executable, "-P", "-c", TOGETHER, *each])] if plain else each:
-            shell(line, folder, programs, **env)
+    run = subprocess.run(command, cwd=folder, env=environment, input=given, capture_output=True, text=True)
+    assert run.returncode == 0, f"{command[-1]}\n{run.stdout}\n{run.stderr}"
+    return run.stdout
 
 
 def run_page(name: str, folder: Path, programs: Path = HERE, **env: str) -> None:
     """Run a page in a folder: its files and commands in order, then its Python blocks as one script."""
-    code, lines = "", []
-    for language, text in blocks(name):
-        if found := FILE.match(text):
-            run_lines(lines, folder, programs, **env)
-            lines = []
-            (folder / found[1]).write_text(found[2], "utf-8")
+    run_blocks(blocks(name), folder, programs, **env)
+
+
+def run_blocks(found: list[tuple[str, str]], folder: Path, programs: Path, **env: str) -> None:
+    """Run blocks as those of a page.
+
+    Commands that need no shell, and the script, share a process: most of them only import. ``make`` is planned only.
+    """
+    code, steps = "", []
+    for language, text in found:
+        if file := FILE.match(text):
+            steps.append(("file", *file.groups()))
         elif language == "sh":
-            lines += text.splitlines()
+            planned = [
+                re.sub("^make ", f"make --directory {REPOSITORY} --dry-run ", line) for line in text.splitlines()
+            ]
+            steps += [("plain" if PLAIN.fullmatch(line) else "shell", line, "") for line in planned]
         elif language == "python":
             code += text
-    run_lines(lines, folder, programs, **env)
     if code:
-        (folder / "page.py").write_text(code, "utf-8")
-        shell("python page.py", folder, programs, **env)
+        steps += [("file", "page.py", code), ("python", "page.py", "")]
+    done([str(programs / "python"), "-P", "-c", TOGETHER], folder, programs, json.dumps(steps), **env)
 
 
 def prepare_pages(folder: Path) -> None:

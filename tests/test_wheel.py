@@ -11,12 +11,22 @@ from zipfile import ZipFile
 
 import pytest
 from corpora import documents, write_jsonl
-from pages import run_page
+from pages import blocks_of, run_blocks, run_page
 
 from tools.dist import PIP, build_sdist, build_wheel
 from tools.tree import ROOMS, copy_files, listed_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+MAIN = """\
+gristmill clean clean-corpus --input raw.jsonl --output work --workers 2
+gristmill dedup raw.jsonl --output deduplicated --workers 1
+gristmill pii scan raw.jsonl
+gristmill tokenizer train work --vocab-size 300 --output work/tokenizers/bpe --workers 1
+gristmill tokenize work --tokenizer work/tokenizers/bpe --output work/tokens/bpe --workers 1
+gristmill pretrain work/tokens/bpe --preset nano --steps 5 --output work/runs/nano
+gristmill report work
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -95,17 +105,8 @@ def test_the_source_distribution_makes_the_same_wheel(wheel, tree, tmp_path):
 
 
 def test_every_main_command_works_elsewhere(command, elsewhere):
-    def gristmill(line):
-        return done(command, *line.split(), cwd=elsewhere, PYTHONPATH=".", OMP_NUM_THREADS="1")
-
-    assert "clean-corpus" in gristmill("recipes")
-    gristmill("clean clean-corpus --input raw.jsonl --output work --workers 2")
-    gristmill("dedup raw.jsonl --output deduplicated --workers 1")
-    gristmill("pii scan raw.jsonl")
-    gristmill("tokenizer train work --vocab-size 300 --output work/tokenizers/bpe --workers 1")
-    gristmill("tokenize work --tokenizer work/tokenizers/bpe --output work/tokens/bpe --workers 1")
-    gristmill("pretrain work/tokens/bpe --preset nano --steps 5 --output work/runs/nano")
-    gristmill("report work")
+    assert "clean-corpus" in done(command, "recipes", cwd=elsewhere, PYTHONPATH=".")
+    run_blocks([("sh", MAIN)], elsewhere, command.parent, PYTHONPATH=".")
     for made in ("clean/manifest.json", "tokenizers/bpe/gristmill.json", "runs/nano/loss.png", "report/index.html"):
         assert (elsewhere / "work" / made).stat().st_size
     assert (elsewhere / "deduplicated/clean/manifest.json").is_file()
@@ -128,15 +129,9 @@ def test_the_readme_works_in_an_empty_folder(command, tmp_path):
 
 def test_the_first_run_of_the_tutorial_works_in_an_empty_folder(command, tmp_path):
     page = (REPOSITORY / "docs" / "tutorial.md").read_text("utf-8").split("## The job\n")[0]
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    ((name, code),) = (
-        re.match(r"# (\S+)\n(.*)", text, re.DOTALL).groups() for kind, text in blocks if kind == "python"
-    )
-    (tmp_path / name).write_text(code)
-    *lines, explore = [line for kind, text in blocks if kind == "sh" for line in text.splitlines()]
+    page, explore = re.fullmatch(r"(.*)^(gristmill explore first)$(.*)", page, re.MULTILINE | re.DOTALL).group(1, 2)
+    run_blocks(blocks_of(f"{page}```"), tmp_path, command.parent)
     path = f"{command.parent}:{os.environ['PATH']}"
-    for line in lines:
-        done("sh", "-c", line, cwd=tmp_path, PATH=path, OMP_NUM_THREADS="1")
     assert "shouty" in (tmp_path / "first.html").read_text()
     assert {"clean", "tokenizers", "tokens", "report"} <= {path.name for path in (tmp_path / "first").iterdir()}
     with subprocess.Popen(
