@@ -28,15 +28,20 @@ def load_tokenizers(data: bytes) -> Any:
         theirs = Tokenizer.from_str(data.decode())
     except UnicodeDecodeError:
         raise InputError("the file is not UTF-8; expected a tokenizer.json") from None
-    except BaseException as error:  # a panic of Rust is no Exception
-        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
-            raise
-        raise InputError(f"`tokenizers` cannot read the file: {' '.join(str(error).split())[:200]}") from None
+    except BaseException as error:
+        raise _failed(error, "read the file") from None
     theirs.no_truncation()
     theirs.no_padding()
     if getattr(theirs.model, "dropout", None):
         theirs.model.dropout = None
     return theirs
+
+
+def _failed(error: BaseException, purpose: str) -> BaseException:
+    """Return the error to raise for one of `tokenizers`, whose panics are no Exception."""
+    if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+        return error
+    return InputError(f"`tokenizers` cannot {purpose}: {' '.join(str(error).split())[:200]}")
 
 
 def load_sentencepiece(data: bytes) -> Any:
@@ -76,8 +81,8 @@ class LibraryEncoder:
         self.theirs.encode_special_tokens = not specials
         try:
             encoded = self.theirs.encode_batch_fast(rows, add_special_tokens=False)
-        except Exception as error:  # of no class of its own: a vocabulary without its unknown token
-            raise InputError(f"`tokenizers` cannot encode: {' '.join(str(error).split())[:200]}") from None
+        except BaseException as error:  # a vocabulary without its unknown token, added tokens that overlap
+            raise _failed(error, "encode") from None
         return [np.array(each.ids, self.dtype) for each in encoded]
 
     def offsets(self, text: str) -> list[tuple[int, int]]:

@@ -144,6 +144,8 @@ def _bpe(file: Parsed) -> Model:
         raise Unsupported("the pieces are neither of bytes nor of text whose spaces are ▁")
     if not inside["byte_fallback"]:
         raise Unsupported("characters without a piece do not become bytes")
+    if inside["ignore_merges"]:
+        raise Unsupported("the text <0x0A> would be the byte of that name (ignore_merges)")
     pieces = [b""] * file.size
     for name, id in file.vocab.items():
         pieces[id] = name.encode()

@@ -14,6 +14,7 @@ from upath import UPath
 from gristmill.pipelines.errors import GristmillError, InputError, RecipeError
 from gristmill.tokenizers_lab import import_tokenizer
 from gristmill.tokenizers_lab.battery import FRAGMENTS, battery
+from gristmill.tokenizers_lab.formats.detect import read_file
 from gristmill.tokenizers_lab.formats.model import Model, finish_model
 from gristmill.tokenizers_lab.formats.sentencepiece import to_sentencepiece
 from gristmill.tokenizers_lab.import_tokenizer import import_file, load_any
@@ -201,6 +202,25 @@ def test_settings_that_are_not_applied_are_told(tmp_path):
     done = import_file(UPath(tmp_path / "tokenizer.json"))
     assert done.notes == ("truncation is not applied", "dropout is not applied") and done.backend == "gristmill"
     assert len(Tokenizer(done.model).encode("the mill grinds the grain")) > 2
+
+
+def test_the_name_of_a_byte_is_text_only_where_pieces_are_not_looked_up_whole(tmp_path):
+    table = json.loads(families.fallback_bpe("llama2").to_str())
+    table["normalizer"] = table["normalizer"]["normalizers"][1]  # no ▁ before the text
+    table["model"]["ignore_merges"] = True
+    (tmp_path / "tokenizer.json").write_text(json.dumps(table))
+    done, theirs = import_file(UPath(tmp_path / "tokenizer.json")), families.Tokenizer.from_str(json.dumps(table))
+    assert done.backend == "tokenizers"
+    for text in ("<0x0A>", "the <0x0A>mill"):
+        assert Tokenizer(done.model).encode(text) == theirs.encode(text, add_special_tokens=False).ids
+
+
+def test_a_library_that_panics_is_an_error_of_one_line(tmp_path):
+    theirs = families.byte_bpe("gpt2")
+    theirs.add_tokens([*families.plain("river", rstrip=True), *families.plain("  ", lstrip=True)])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match="`tokenizers` cannot encode: AddedVocabulary bad split"):
+        Tokenizer(read_file(UPath(tmp_path / "tokenizer.json")).model).encode("river   a")
 
 
 def test_tiktoken_original_needs_one_pattern():
