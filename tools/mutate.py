@@ -41,7 +41,7 @@ from tools.tree import ROOMS, copy_files, listed_files
 REPOSITORY = Path(__file__).resolve().parents[1]
 PLAN = "GRISTMILL_MUTANTS"  # environment variable
 ARGUMENTS = ["-q", "-s", "-p", "no:cacheprovider", "-p", "tools.mutant_runs", "-m", "not slow and not flow"]
-GRACE = 20, 90  # CPU seconds that a test file may take besides three times its own: to run, and to compile kernels
+GRACE = 10, 40  # CPU seconds that a test file may take besides three times its own: to run, and to compile kernels
 ALLOWED = 3 / 40  # share of survivors
 
 

@@ -1,3 +1,5 @@
+from math import nextafter
+
 import pytest
 from bounds import edges
 from pydantic import ValidationError
@@ -18,6 +20,30 @@ def test_each_setting_is_allowed_up_to_its_bound_and_no_further(step, name, allo
     assert getattr(step(**{name: allowed}), name) == allowed
     with pytest.raises(ValidationError, match=name):
         step(**{name: refused})
+
+
+def test_bounds_are_those_of_today():
+    """A changed bound refuses a recipe that went, or lets one go that cannot."""
+    bounds = {step: [(name, allowed) for name, allowed, _ in edges(step)] for step in STEPS}
+    above_0, below_1 = nextafter(0, 1), nextafter(1, 0)
+    assert bounds == {
+        Exact: [],
+        NearDuplicates: [
+            *[("threshold", above_0), ("threshold", 1), ("shingle_size", 1), ("shingle_size", 64)],
+            *[("shingle_size_unspaced", 1), ("shingle_size_unspaced", 64), ("num_perm", 16), ("num_perm", 1024)],
+            *[("recall", above_0), ("recall", below_1), ("max_comparisons", 1), ("memory_mb", 64)],
+        ],
+        RepeatedPassages: [
+            *[("window", 1), ("near_threshold", 0.5), ("near_threshold", 1), ("near_shingle_size", 1)],
+            *[("near_shingle_size", 64), ("near_min_letters", 1), ("min_copies", 2), ("min_bytes", 0)],
+            *[("min_words_left", 0), ("min_passages_left", 0), ("report_top", 0), ("memory_mb", 64)],
+        ],
+        Substrings: [("length", 2), ("min_tokens_left", 0), ("memory_mb", 1)],
+        Contamination: [
+            *[("ngram", 2), ("ngram", 64), ("min_words", 1), ("threshold", above_0), ("threshold", 1)],
+            *[("max_documents", above_0), ("max_documents", 1), ("min_words_left", 0)],
+        ],
+    }
 
 
 @pytest.mark.parametrize(("near_threshold", "window", "goes"), [(None, 2, True), (0.9, 1, True), (0.9, 2, False)])

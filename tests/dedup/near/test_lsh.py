@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
+from gristmill.dedup.near.candidates import Numbers
 from gristmill.dedup.near.lsh import (
     band_hashes,
     collision_probability,
@@ -95,3 +96,12 @@ def test_each_key_lies_in_one_partition(tmp_path, partitions):
         sum(key * partitions >> 64 == partition for key in keys) for partition in range(partitions)
     ]
     assert np.concatenate([documents for _, documents in found]).tolist() == [1, 2] * len(keys)
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=6)))
+def test_a_growing_set_holds_each_number_twice_at_most(parts):
+    numbers = Numbers()
+    for part in parts:
+        numbers.add(np.array(part, np.int64))
+        assert sum(new.size for new in numbers.new) <= numbers.known.size
+    assert numbers.distinct().tolist() == sorted(set().union(*parts))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import count_words
-from gristmill.tokenizers_lab.encode.cache import LINE_BYTES, LONG_BYTES
+from gristmill.tokenizers_lab.encode.cache import LINE_BYTES, LONG_BYTES, PretokenCache
 from gristmill.tokenizers_lab.encode.encoder import BLOCK, SMALL
 from gristmill.tokenizers_lab.pretokenize import pretokenize
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
@@ -111,3 +111,9 @@ def test_an_encoder_is_pickled_without_its_cache(model):
     ids = tokenizer.encode("the mill")
     again = pickle.loads(pickle.dumps(tokenizer._encode))
     assert again.encode_text(b"the mill").tolist() == ids and tokenizer._encode.buffers.cache.used.any()
+
+
+def test_a_cache_takes_54_bytes_per_line():
+    cache, lines = PretokenCache.empty(1 << 16, np.dtype(np.uint16)), 1 << 16
+    arrays = (cache.lines, cache.slots, cache.places, cache.text, cache.known)
+    assert sum(array.nbytes for array in arrays) / lines == pytest.approx(54, abs=0.1)

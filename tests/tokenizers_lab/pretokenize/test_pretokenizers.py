@@ -94,6 +94,10 @@ def test_long_runs_overflow_nothing():
             assert pretokenize(Ragged.from_strings([text]), pretokenizer).offsets[-1] == len(text.encode())
 
 
+def test_a_document_of_a_million_characters_has_more_time():
+    assert cut("regex:a+", b"a" * 1_000_000) == [b"a" * 1_000_000]
+
+
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+b"])
 def test_a_pattern_that_backtracks_is_stopped_in_one_line(pattern):
     texts = Ragged.from_strings(["a" * 5000 + "!"])

@@ -1,6 +1,7 @@
 """The best segmentation is the one of the plain model, and SentencePiece's own, id for id."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.formats.sentencepiece import to_sentencepiece
+from gristmill.tokenizers_lab.unigram import encode as unigram_encode
 from gristmill.tokenizers_lab.unigram.encode import LINE_BYTES, UnigramEncoder
 from tests.reference import unigram as plain
 
@@ -41,6 +43,17 @@ def test_ids_are_those_of_the_plain_model(scores, texts):
             )
             fused = [i for k, i in enumerate(found) if i or not k or found[k - 1]]
             assert found == fused and set(found) <= {0, *number.values()}
+
+
+def test_what_new_memory_holds_changes_no_ids(monkeypatch):
+    encoder = UnigramEncoder([b"<unk>", b"ab", b"c"], np.array([np.nan, -1, -2], np.float32), unknown=0)
+    assert encode(encoder, "abcab" * 9) == [1, 2, 1] * 9
+
+    def full(shape, dtype):
+        return np.full(shape, np.iinfo(dtype).max, dtype)
+
+    monkeypatch.setattr(unigram_encode, "np", SimpleNamespace(**vars(np) | {"empty": full}))
+    assert encode(encoder, "abcab" * 9) == [1, 2, 1] * 9
 
 
 def cost(ids, pieces, values, unknown, text):
