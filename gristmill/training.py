@@ -58,7 +58,7 @@ class Model:
         >>> len(gm.open_model("model").generate("The mill", settings={"sample.max_new_tokens": 3}))
         1
         """
-        return continue_text(str(self.folder), prompt, None, copies, changes_of(settings))
+        return continue_text(str(self.folder), prompt, None, copies, changes_of(settings))[0]
 
     def export(self, output: Path) -> str:
         """Write the model for ``transformers``, with its tokenizer; return the name of the layout.

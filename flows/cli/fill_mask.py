@@ -15,7 +15,8 @@ from gristmill.flows.cli.output import say, say_json
 def fill_mask(run, text, top, changes, as_json):
     """Print the likeliest pieces for each [MASK] in TEXT, with the probabilities of the masked model in RUN.
 
-    RUN may also be a folder of BERT weights of transformers with its tokenizer.
+    RUN may also be a folder of BERT or T5 weights of transformers with its tokenizer. An encoder-decoder, such as T5,
+    writes one text of several pieces for each.
 
     \b
         gristmill fill-mask work/runs/bert "The [MASK] turns"

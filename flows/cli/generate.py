@@ -17,6 +17,8 @@ from gristmill.pipelines.errors import RecipeError
 def generate(run, prompt, ids, copies, changes, as_json):
     """Continue a text with the model in RUN, which may also be a folder of GPT-2 or Llama weights of transformers.
 
+    An encoder-decoder, such as T5, reads the text and writes one of its own.
+
     Settings: sample.temperature (0 is greedy), sample.top_k, sample.top_p, sample.num_beams,
     sample.stop_tokens, sample.max_new_tokens, sample.seed.
 
@@ -34,9 +36,9 @@ def generate(run, prompt, ids, copies, changes, as_json):
         numbers = [int(part) for part in ids.split(",")] if ids is not None else None
     except ValueError:
         raise RecipeError(f"--ids {ids!r}: expected numbers separated by commas") from None
-    written = continue_text(run, prompt, numbers, copies, changes)
+    written, follows = continue_text(run, prompt, numbers, copies, changes)
     if as_json:
         return say_json(written)
     for each in written:
-        text = f"{prompt}{each}" if numbers is None else ",".join(map(str, each))
+        text = f"{prompt if follows else ''}{each}" if numbers is None else ",".join(map(str, each))
         say(text, lines=True)

@@ -21,6 +21,7 @@ from upath import UPath
 
 from gristmill.flows.impact.sentences import SMALL
 from gristmill.flows.impact.verdicts import Scored
+from gristmill.flows.mix.mixture_law import Optimum
 from gristmill.flows.mix.settings import Mixing
 from gristmill.flows.mix.sources import Source
 from gristmill.flows.proxies.guard import ALL, ALPHA, compare_on_guard, is_gain, pool_sets
@@ -29,7 +30,6 @@ from gristmill.pipelines.schema import SOURCE
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.sealed import write_sealed
-from gristmill.pretrain.impact.mixture_law import Optimum
 from gristmill.pretrain.impact.significance import WORSE
 
 RESULT, TABLES = "mix.json", "mix.toml"

@@ -12,6 +12,7 @@ from upath import UPath
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.flows.impact.documents.samples import MANY_EPOCHS
 from gristmill.flows.impact.plan import RUNS
+from gristmill.flows.mix.mixture_law import Optimum, cap_shares, optimize
 from gristmill.flows.mix.report import Found, write_result
 from gristmill.flows.mix.settings import Mixing
 from gristmill.flows.mix.sources import clean_documents, natural_shares, prepare_sources, tokenize_sources
@@ -22,7 +23,6 @@ from gristmill.flows.proxies.runs import ProxyRun, proxy_step, read_scored, trai
 from gristmill.flows.proxies.tokenizer import shared_tokenizer
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.steps.step import Engine, NullProgress, Progress, run_serial, run_step
-from gristmill.pretrain.impact.mixture_law import Optimum, cap_shares, optimize
 
 PILOT = 2  # runs: the natural and the stratified mixture
 RUNS_PER_SOURCE = 3  # the least of a swarm: its law has a slope for each source

@@ -9,10 +9,10 @@ import numpy as np
 from upath import UPath
 
 from gristmill.flows.impact.recipe import ImpactRecipe
+from gristmill.flows.mix.mixture_law import cap_shares, draw_shares
 from gristmill.flows.mix.sources import Source, natural_shares
 from gristmill.flows.proxies.runs import Draw, ProxyRun, make_run, trained_tokens
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
-from gristmill.pretrain.impact.mixture_law import cap_shares, draw_shares
 
 SWARM = "swarm.json"
 EPOCHS = 4.0  # limit of a proxy run's copies of a source: beyond, repetition decides and not the source

@@ -1,6 +1,8 @@
 """Training, comparison, export and generation for the command line: settings, token folders and text."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import count, takewhile
 from typing import Any, TypeVar
 
 from pydantic import Field
@@ -21,6 +23,7 @@ from gristmill.pretrain.exchange.checkpoints import CONFIG, export_model, import
 from gristmill.pretrain.exchange.peft import export_adapter
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
 from gristmill.pretrain.model.devices import Machine
+from gristmill.pretrain.model.encoder_decoder import EncoderDecoder, make_transformer
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.checkpoint import SHAPE, load_model, read_json, write_json
@@ -88,6 +91,8 @@ class PretrainSettings(Settings):
         changes: dict[str, Any] = {"steps": self.steps} if self.steps else {}
         if not PRESETS.get(self.preset, {}).get("causal", True):
             changes["objective"] = "masked"
+        if "encoder_layers" in PRESETS.get(self.preset, {}):
+            changes["objective"] = "spans"
         if self.adapter:
             changes["optimizer"] = "adamw"  # Muon is for whole matrices
         return self.train.model_copy(update={k: v for k, v in changes.items() if k not in self.train.model_fields_set})
@@ -115,9 +120,12 @@ def train_model(
     """
     train, validation, shards = open_splits(tokens)
     shape, training, folder = settings.shape(shards.vocab_size), settings.training(), to_path(output)
-    if not shape.causal and shape.mask_token is None and shards.about["tokenizer"]["file"]:
-        shape = shape.model_copy(update={"mask_token": read_model(shards.tokenizer).role("mask")})
-    model = open_model(settings.init) if settings.init else GPT(shape, training.init_seed)
+    if shards.about["tokenizer"]["file"]:
+        tokenizer = read_model(shards.tokenizer)
+        train = replace(train, sentinels=find_sentinels(tokenizer))
+        if not shape.causal and shape.mask_token is None:
+            shape = shape.model_copy(update={"mask_token": tokenizer.role("mask")})
+    model = open_model(settings.init) if settings.init else make_transformer(shape, training.init_seed)
     if settings.adapter:
         attach(as_gpt(model, settings.init or ""), settings.adapter, training.init_seed)
     summary = pretrain(train, validation, model, training, folder, settings.machine, settings.save, on_log, on_replace)
@@ -125,6 +133,12 @@ def train_model(
         with atomic_write(folder / shards.tokenizer.name) as file:
             file.write(shards.tokenizer.read_bytes())
     return summary
+
+
+def find_sentinels(tokenizer: Model) -> tuple[int, ...]:
+    """Return the ids of T5's sentinels <extra_id_0>, <extra_id_1>, … up to the first that the tokenizer lacks."""
+    names = takewhile(tokenizer.special.__contains__, (f"<extra_id_{number}>" for number in count()))
+    return tuple(tokenizer.special[name] for name in names)
 
 
 def progress_line(line: dict) -> str:
@@ -155,14 +169,19 @@ def as_gpt(model: LanguageModel, run: str) -> GPT:
     return model
 
 
+def as_transformer(model: LanguageModel, run: str) -> GPT | EncoderDecoder:
+    """Return the model. Raise RecipeError if it is neither a GPT nor an encoder-decoder."""
+    return model if isinstance(model, EncoderDecoder) else as_gpt(model, run)
+
+
 def write_export(run: str, output: str, adapter_only: bool = False) -> str:
     """Export a model for ``gristmill export-model``, with its tokenizer if it has one; return the layout's name.
 
     LoRA is merged. With ``adapter_only`` the adapter alone is written, in the layout of ``peft``.
     """
-    model, folder = as_gpt(open_model(run), run), to_path(output)
+    model, folder = as_transformer(open_model(run), run), to_path(output)
     if adapter_only:
-        return export_adapter(model, folder)
+        return export_adapter(as_gpt(model, run), folder)
     layout = export_model(model, folder)
     if (to_path(run) / FILE).exists():
         tokenizer = read_model(to_path(run))
@@ -182,13 +201,19 @@ def tokenizer_ids(tokenizer: Model) -> dict[str, int | None]:
     return {"bos_token_id": first, "eos_token_id": first if last is None else last}
 
 
-def continue_text(run: str, prompt: str | None, ids: list[int] | None, copies: int, changes: Iterable[str]) -> list:
-    """Continue a prompt for ``gristmill generate``; return texts, or lists of ids for a prompt of ids."""
+def continue_text(
+    run: str, prompt: str | None, ids: list[int] | None, copies: int, changes: Iterable[str]
+) -> tuple[list, bool]:
+    """Continue a prompt for ``gristmill generate``; return texts, or lists of ids for a prompt of ids.
+
+    The second value is True if they follow the prompt; those of an encoder-decoder are texts of their own.
+    """
     tables = parse_changes(changes, ("sample", "machine"))
     sampling, machine = read_table(Sampling, tables, "sample"), read_table(Machine, tables, "machine")
-    model = as_gpt(open_model(run), run).to(machine.init_device())
+    model = as_transformer(open_model(run), run).to(machine.init_device())
+    follows = isinstance(model, GPT)
     if ids is not None:
-        return generate(model, ids, sampling, copies)
+        return generate(model, ids, sampling, copies), follows
     tokenizer = open_tokenizer(run)
     prompt_ids = tokenizer.encode(prompt or "", allowed="all")
-    return [tokenizer.decode_ids(written) for written in generate(model, prompt_ids, sampling, copies)]
+    return [tokenizer.decode_ids(written) for written in generate(model, prompt_ids, sampling, copies)], follows

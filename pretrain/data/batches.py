@@ -39,6 +39,7 @@ class TokenSplit:
     learned: tuple[np.ndarray, ...] | None = None  # of each payload: uint8, a bit per token; None: all are learned
     bos: int | None = None  # token that every document begins with, if any
     eos: int | None = None  # token that every document ends with, if any
+    sentinels: tuple[int, ...] = ()  # T5's <extra_id_0>, <extra_id_1>, …, if the tokenizer has them
     name: str = "tokens"  # for messages
     fingerprint: str = ""  # of ids and tokenizer: a run resumes only with the same tokens
 

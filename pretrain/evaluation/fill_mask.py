@@ -1,9 +1,15 @@
-"""Predictions of hidden tokens by a masked language model."""
+"""Predictions of hidden tokens by a masked language model, and of hidden spans by an encoder-decoder."""
+
+from collections.abc import Sequence
 
 import torch
 
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pretrain.evaluation.generate import Decoder
+from gristmill.pretrain.model.encoder_decoder import EncoderDecoder
 from gristmill.pretrain.model.gpt import GPT
+
+MAX_SPAN = 32  # tokens
 
 
 @torch.no_grad()
@@ -24,3 +30,27 @@ def fill_masks(model: GPT, ids: list[int], mask: int, count: int) -> list[list[t
     found = chances_MV.topk(min(count, model.shape.vocab_size))
     pairs = zip(found.indices.tolist(), found.values.tolist(), strict=True)
     return [list(zip(each, chances, strict=True)) for each, chances in pairs]
+
+
+@torch.no_grad()
+def fill_spans(
+    model: EncoderDecoder, ids: list[int], sentinels: Sequence[int], ends: Sequence[int]
+) -> list[tuple[list[int], float]]:
+    """Return each sentinel's span and its probability: the likeliest tokens one by one, up to one of ``ends``.
+
+    Raises RecipeError if the text exceeds the context.
+    """
+    decoder, found = Decoder(model.eval(), ids, 1), []
+    for sentinel in sentinels:
+        decoder.add(torch.full_like(decoder.seen_BT[:, 0], sentinel))
+        span: list[int] = []
+        probability = 1.0
+        while len(span) < MAX_SPAN:
+            chance_B, next_B = decoder.logits_BV.float().softmax(-1).max(1)
+            probability *= chance_B.item()
+            if next_B.item() in ends:
+                break
+            span.append(int(next_B))
+            decoder.add(next_B)
+        found.append((span, probability))
+    return found

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import Settings
+from gristmill.pretrain.model.encoder_decoder import START, EncoderDecoder
 from gristmill.pretrain.model.gpt import GPT, Cache
 
 
@@ -50,12 +51,19 @@ class Decoder:
     When the context is full, the older half is dropped and the newer half is read again from position 0.
     """
 
-    def __init__(self, model: GPT, prompt: list[int], copies: int):
+    def __init__(self, model: GPT | EncoderDecoder, prompt: list[int], copies: int):
         if not model.shape.causal:
             raise RecipeError("a masked language model (causal = false) cannot continue text")
-        self.model, self.copies = model, copies
-        device = model.embedding.weight.device
-        self.seen_BT = torch.tensor(prompt, device=device).expand(copies, -1)
+        self.copies, self.memory, prompt_T = copies, None, torch.tensor(prompt, device=model.output.device)
+        if isinstance(model, EncoderDecoder):  # the encoder reads the prompt
+            if (size := len(prompt)) > model.shape.context:
+                raise RecipeError(f"the text has {size:,} tokens, expected at most {model.shape.context:,}: shorten it")
+            self.memory, prompt_T, model = (
+                model.encode(prompt_T[None]),
+                torch.full_like(prompt_T[:1], START),
+                model.decoder,
+            )
+        self.model, self.seen_BT = model, prompt_T.expand(copies, -1)
         self._read(self.seen_BT[:, -model.shape.context :])
 
     def _read(self, ids_BT: Tensor) -> None:
@@ -66,7 +74,7 @@ class Decoder:
     def _step(self, ids_BT: Tensor) -> None:
         is_prompt = self.model.shape.prefix_decoder and not self.cache.length
         prefix_BT = torch.ones_like(ids_BT, dtype=torch.bool) if is_prompt else None
-        hidden_BTD = self.model.hidden(ids_BT, cache=self.cache, prefix_BT=prefix_BT)
+        hidden_BTD = self.model.hidden(ids_BT, cache=self.cache, prefix_BT=prefix_BT, memory=self.memory)
         self.logits_BV = self.model.logits(hidden_BTD[:, -1])
 
     def add(self, next_B: Tensor) -> None:
@@ -83,7 +91,7 @@ class Decoder:
         self.cache.reorder(rows)
 
 
-def generate(model: GPT, prompt: list[int], sampling: Sampling, copies: int = 1) -> list[list[int]]:
+def generate(model: GPT | EncoderDecoder, prompt: list[int], sampling: Sampling, copies: int = 1) -> list[list[int]]:
     """Return ``copies`` continuations of a prompt as lists of ids, without the prompt and the stop token.
 
     Raises RecipeError if the prompt is empty, or if the prompt or a stop token is not in the vocabulary.
@@ -118,7 +126,7 @@ def respond(model: GPT, prompt: list[int], end: list[int], sampling: Sampling) -
     yield from held
 
 
-def _check(model: GPT, prompt: list[int], sampling: Sampling) -> None:
+def _check(model: GPT | EncoderDecoder, prompt: list[int], sampling: Sampling) -> None:
     if not prompt:
         raise RecipeError("the prompt is empty; begin with a token, such as BOS")
     for name, ids in (("the prompt", prompt), ("sample.stop_tokens", sampling.stop_tokens)):
@@ -127,7 +135,9 @@ def _check(model: GPT, prompt: list[int], sampling: Sampling) -> None:
 
 
 @torch.no_grad()
-def sample_tokens(model: GPT, prompt: list[int], sampling: Sampling, copies: int) -> Iterator[list[int]]:
+def sample_tokens(
+    model: GPT | EncoderDecoder, prompt: list[int], sampling: Sampling, copies: int
+) -> Iterator[list[int]]:
     """Yield the next token of each copy, up to max_new_tokens times. Raises RecipeError as `generate` does."""
     _check(model, prompt, sampling)
     decoder = Decoder(model.eval(), prompt, copies)
@@ -143,7 +153,7 @@ def sample_tokens(model: GPT, prompt: list[int], sampling: Sampling, copies: int
 
 
 @torch.no_grad()
-def beam_search(model: GPT, prompt: list[int], sampling: Sampling) -> tuple[list[int], float]:
+def beam_search(model: GPT | EncoderDecoder, prompt: list[int], sampling: Sampling) -> tuple[list[int], float]:
     """Return the likeliest continuation found with ``num_beams`` candidates, and its log-probability.
 
     Finished texts compete with unfinished ones by total log-probability, stop token included, without length bonus.
@@ -153,7 +163,7 @@ def beam_search(model: GPT, prompt: list[int], sampling: Sampling) -> tuple[list
     scores_B = torch.full((sampling.num_beams,), -torch.inf, device=decoder.logits_BV.device)
     scores_B[0] = 0.0  # all beams are equal at first: only one may branch
     best: list[int] = []
-    best_score, length = -torch.inf, len(prompt)
+    best_score, length = -torch.inf, decoder.seen_BT.shape[1]
     for _ in range(sampling.max_new_tokens):
         sums_BV = scores_B[:, None] + decoder.logits_BV.float().log_softmax(-1)
         for token in sampling.stop_tokens:

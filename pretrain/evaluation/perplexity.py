@@ -84,8 +84,10 @@ def score_documents(
     The first token of a document is the begin marker, which is context only and costs nothing. Without begin markers
     the end marker is put in front; without either, the first token costs ln V. Documents longer than the context are
     read in windows at a stride, by default half a context. Each token is predicted once, from ``context - stride`` to
-    ``context`` tokens before it. Raises RecipeError if the stride is above the context.
+    ``context`` tokens before it. Raises RecipeError for a stride above the context and a model of hidden tokens.
     """
+    if not getattr(model.shape, "causal", True) or getattr(model.shape, "encoder_layers", None):
+        raise RecipeError("a model that predicts hidden tokens gives a text no probability: compare validation losses")
     stride = stride or max(1, context // 2)
     if stride > context:
         raise RecipeError(f"stride {stride} is above the context of {context}: tokens would be left out")

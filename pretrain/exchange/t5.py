@@ -11,45 +11,44 @@ from torch import Tensor
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.settings import shown
 from gristmill.pretrain.exchange.tensors import DECODER, size, stack, take
-from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.model.config import BUCKETS, MAX_DISTANCE, ModelConfig
 from gristmill.pretrain.model.encoder_decoder import START
-from gristmill.pretrain.model.positions import BUCKETS, MAX_DISTANCE
 
 REQUIRED_CONFIG = {"norm": "rms", "position_encoding": "relative", "bias": False, "window": None, "n_experts": None}
 REQUIRED_CONFIG |= {name: value for name, value in DECODER.items() if name != "encoder_layers"}
 MLP = {"relu": "relu", "geglu": "gated-gelu", "swiglu": "gated-silu"}
-ACTIVATIONS = {theirs: ours for ours, theirs in MLP.items()}
 SIZES = {"vocab_size": "vocab_size", "d_model": "d_model", "n_heads": "num_heads", "encoder_layers": "num_layers"}
 FIXED = {"relative_attention_num_buckets": BUCKETS, "relative_attention_max_distance": MAX_DISTANCE}
 FIXED |= {"decoder_start_token_id": START, "pad_token_id": START}
-SELF = {
+BLOCK = {
     "attention_norm": ("0.layer_norm",),
     "attention.qkv": ("0.SelfAttention.q", "0.SelfAttention.k", "0.SelfAttention.v"),
     "attention.out": ("0.SelfAttention.o",),
-}
-CROSS = {
     "cross_norm": ("1.layer_norm",),
     "cross_attention.query": ("1.EncDecAttention.q",),
     "cross_attention.key_value": ("1.EncDecAttention.k", "1.EncDecAttention.v"),
     "cross_attention.out": ("1.EncDecAttention.o",),
+    "mlp_norm": ("{}.layer_norm",),  # 1 in an encoder, 2 in a decoder
+    "mlp.up": ("{}.DenseReluDense.wi_0", "{}.DenseReluDense.wi_1"),  # without a gate, wi
+    "mlp.down": ("{}.DenseReluDense.wo",),
 }
 
 
 def to_config(shape: ModelConfig) -> dict:
     """Return their ``config.json``."""
-    sizes = {theirs: getattr(shape, ours) for ours, theirs in SIZES.items()}
-    sizes |= {"d_kv": shape.head_dim, "d_ff": shape.mlp_width, "num_decoder_layers": shape.n_layers}
-    more = {"feed_forward_proj": MLP[shape.mlp], "tie_word_embeddings": shape.tie_embeddings}
-    more |= {"dropout_rate": shape.dropout, "layer_norm_epsilon": shape.norm_eps, "n_positions": shape.context}
-    names = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "eos_token_id": None}
-    return {**names, **sizes, **FIXED, **more}
+    config = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "eos_token_id": None, **FIXED}
+    config |= {theirs: getattr(shape, ours) for ours, theirs in SIZES.items()}
+    config |= {"d_kv": shape.head_dim, "d_ff": shape.mlp_width, "num_decoder_layers": shape.n_layers}
+    config |= {"feed_forward_proj": MLP[shape.mlp], "tie_word_embeddings": shape.tie_embeddings}
+    return config | {"dropout_rate": shape.dropout, "layer_norm_epsilon": shape.norm_eps, "n_positions": shape.context}
 
 
 def from_config(config: dict, where: str) -> dict:
     """Return the settings of `ModelConfig`. Raise InputError if it has no such model; ``where`` is for messages."""
+    activations = {theirs: ours for ours, theirs in MLP.items()}
     activation = config.get("feed_forward_proj", "relu")
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise InputError(f"{where}: feed_forward_proj {shown(activation)}; expected one of {', '.join(ACTIVATIONS)}")
+    if not isinstance(activation, str) or activation not in activations:
+        raise InputError(f"{where}: feed_forward_proj {shown(activation)}; expected one of {', '.join(activations)}")
     sizes = {ours: size(config, theirs, where) for ours, theirs in SIZES.items()}
     for name, expected in {**FIXED, "d_kv": sizes["d_model"] // sizes["n_heads"]}.items():
         if config.get(name, expected) != expected:
@@ -60,7 +59,7 @@ def from_config(config: dict, where: str) -> dict:
         "context": config.get("n_positions", 512),
         "n_layers": config.get("num_decoder_layers") or sizes["encoder_layers"],
         "mlp_hidden": size(config, "d_ff", where),
-        "mlp": ACTIVATIONS[activation],
+        "mlp": activations[activation],
         "norm_eps": config.get("layer_norm_epsilon", 1e-6),
         # transformers 5 writes True as tie_word_embeddings in any case.
         "tie_embeddings": config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True)),
@@ -72,16 +71,15 @@ def _names(shape: ModelConfig) -> Iterator[tuple[str, list[str]]]:
     yield "decoder.embedding.weight", ["shared.weight"]
     if not shape.tie_embeddings:
         yield "decoder.head.weight", ["lm_head.weight"]
-    up = ("wi",) if shape.mlp == "relu" else ("wi_0", "wi_1")
-    for side, at, layers, more in (("encoder", 1, shape.encoder_layers, {}), ("decoder", 2, shape.n_layers, CROSS)):
-        mlp = {"mlp_norm": (f"{at}.layer_norm",), "mlp.up": tuple(f"{at}.DenseReluDense.{part}" for part in up)}
-        mlp["mlp.down"] = (f"{at}.DenseReluDense.wo",)
+    block = BLOCK | ({"mlp.up": ("{}.DenseReluDense.wi",)} if shape.mlp == "relu" else {})
+    for side, last, layers in (("encoder", 1, shape.encoder_layers or 0), ("decoder", 2, shape.n_layers)):
         yield f"{side}.relative.weight", [f"{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
         yield f"{side}.norm.weight", [f"{side}.final_layer_norm.weight"]
-        for layer in range(layers or 0):
-            for ours, theirs in (SELF | more | mlp).items():
-                names = [f"{side}.block.{layer}.layer.{name}.weight" for name in theirs]
-                yield f"{side}.blocks.{layer}.{ours}.weight", names
+        for layer in range(layers):
+            for ours, theirs in block.items():
+                names = [f"{side}.block.{layer}.layer.{name.format(last)}.weight" for name in theirs]
+                if side == "decoder" or "cross" not in ours:
+                    yield f"{side}.blocks.{layer}.{ours}.weight", names
 
 
 def _factor(shape: ModelConfig, name: str) -> float:

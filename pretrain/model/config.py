@@ -8,6 +8,7 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import Settings, nearest
 
 GATED = ("swiglu", "geglu")  # activations of two matrices, one of them the gate
+BUCKETS, MAX_DISTANCE = 32, 128  # of distances, in all T5 models
 
 
 class ModelConfig(Settings):
@@ -122,20 +123,15 @@ class ModelConfig(Settings):
         """Count training FLOPs per token: 6 per matrix parameter, and 12 L D T for attention (2204.02311, appendix B).
 
         Counts all T keys although a causal mask needs half of them, like nanoGPT, llm.c and papers that report MFU. A
-        window has its own number of keys, on both sides of a token that sees what follows. With an encoder, a token of
-        text is ``read`` tokens for the encoder and ``written`` for the decoder, on average.
+        window has its own number of keys, on both sides of a token of a masked model. Per token of text an encoder
+        reads ``read`` tokens, and its decoder writes ``written``.
         """
-        reach = self.window or self.context
-        both = min(self.context, 2 * reach - 1)
-        if not self.encoder_layers:
-            keys = min(self.context, reach if self.causal else both)
-            return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * keys
-        read_keys, written_keys = read * self.context, written * self.context
-        encoder = self.encoder_layers * (sum(self._sublayers()) + 2 * self.d_model * min(read_keys, both))
-        cross = 2 * self.n_layers * self.d_model * self.key_heads * self.head_dim  # keys and values of states
-        decoder = self.matrices() - self.encoder_layers * sum(self._sublayers()) - cross
-        decoder += 2 * self.n_layers * self.d_model * (min(written_keys, reach) + read_keys)
-        return 6.0 * (read * (encoder + cross) + written * decoder)
+        layers, reach = self.encoder_layers or 0, self.window or self.context
+        read_keys, both_sides = read * self.context * bool(layers), 2 * reach - 1
+        keys = min(written * self.context, reach if self.causal else both_sides) + read_keys
+        encoder = layers * sum(self._sublayers()) + 2 * bool(layers) * self.n_layers * self.d_model * self.qkv_rows[1]
+        scores = layers * read * min(read_keys, both_sides) + self.n_layers * written * keys
+        return 6.0 * (read * encoder + written * (self.matrices() - encoder)) + 12.0 * self.d_model * scores
 
 
 class RNNConfig(Settings):

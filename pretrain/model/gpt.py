@@ -12,18 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gristmill.pretrain.data.packing import IGNORE_INDEX
-from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.model.config import BUCKETS, ModelConfig
 from gristmill.pretrain.model.experts import Experts
 from gristmill.pretrain.model.layers import MLP, CrossAttention, Memory, MLMHead, attend, make_norm, split_heads
 from gristmill.pretrain.model.loss import LanguageModel
-from gristmill.pretrain.model.positions import (
-    BUCKETS,
-    alibi_slopes,
-    apply_rope,
-    relative_buckets,
-    rope_angles,
-    sinusoids,
-)
+from gristmill.pretrain.model.positions import alibi_slopes, apply_rope, relative_buckets, rope_angles, sinusoids
 
 
 class AttentionContext(NamedTuple):
@@ -77,10 +70,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, that of a decoder to an encoder's states, and MLP, each in a residual connection.
-
-    Its norm is inside (pre), or after the sum (post, deep).
-    """
+    """Attention, cross-attention of a decoder, and MLP, in residual connections: norm inside (pre) or after the sum."""
 
     def __init__(self, shape: ModelConfig):
         super().__init__()

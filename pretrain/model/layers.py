@@ -31,7 +31,7 @@ def attend(
 
 
 class Memory(NamedTuple):
-    """What a decoder attends to in an encoder's S states, computed once. A single row serves all rows of a decoder."""
+    """Keys and values of an encoder's S states, computed once; a single row serves all rows of a decoder."""
 
     keys_values: list[tuple[Tensor, Tensor]]  # of each layer of the decoder, [B or 1, K, S, C]
     mask: Tensor | None  # [B or 1, 1, 1, S]: False for padding

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-BUCKETS, MAX_DISTANCE = 32, 128  # of T5: all its models have these
+from gristmill.pretrain.model.config import BUCKETS, MAX_DISTANCE
 
 
 def apply_rope(x_BHTC: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:

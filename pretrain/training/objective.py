@@ -9,6 +9,7 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pretrain.data.batches import Loader, TokenSplit
 from gristmill.pretrain.data.masking import Hiding, Masking, PrefixSplit
+from gristmill.pretrain.data.span_corruption import SpanCorruption
 from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents, window_loss
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.devices import ProcessGroup
@@ -47,6 +48,8 @@ class TokenObjective:
         if training.objective == "masked":
             shape, chance = cast(ModelConfig, model.shape), training.mask_probability
             self.masking = Masking(mask_probability=chance, vocab_size=shape.vocab_size, mask_token=shape.mask_token)
+        elif training.objective == "spans":
+            self.masking = SpanCorruption(training.mask_probability, training.mean_span, train.sentinels)
         self.settings: dict[str, Any] = {
             "tokens": train.fingerprint,
             "validation": validation.fingerprint if validation else None,
@@ -64,8 +67,8 @@ class TokenObjective:
         return {"validation": window_loss(model, self.validation, self.context, world, self.masking, packing)}
 
     def finish(self, model: LanguageModel, folder: UPath, world: ProcessGroup) -> tuple[dict, list[str]]:
-        """Score each document in full; a masked model gives no probability of the text, nor do masked tokens."""
-        if not self.validation or isinstance(self.masking, Masking) or self.validation.learned is not None:
+        """Score each document in full, unless the model predicts hidden tokens or does not learn all."""
+        if not self.validation or self.training.objective in ("masked", "spans") or self.validation.learned is not None:
             return {}, []
         scores = score_documents(model, self.validation, self.context, world=world)
         if world.rank == 0:
@@ -87,8 +90,33 @@ def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel
         wanted = "causal = true" if training.objective == "next" else "causal = false (--preset nano-bert)"
     elif training.objective == "prefix" and not getattr(shape, "prefix_decoder", False):
         wanted = "prefix_decoder = true"
+    elif (getattr(shape, "encoder_layers", None) is None) == (training.objective == "spans"):
+        wanted = "encoder_layers (--preset nano-t5)" if training.objective == "spans" else "encoder_layers = off"
     if wanted:
         raise RecipeError(f"train.objective {training.objective!r} needs a model with {wanted}")
+
+    if training.objective == "spans":
+        hidden, spans = SpanCorruption(training.mask_probability, training.mean_span, ()).sizes(shape.context)
+        if (size := hidden + spans + 1) > shape.context:
+            raise RecipeError(
+                f"targets of {size} tokens exceed the context of {shape.context}; lower train.mask_probability"
+            )
+        if (found := len(train.sentinels)) <= spans:
+            raise RecipeError(
+                f"rows of {shape.context:,} tokens need the special tokens <extra_id_0> to <extra_id_{spans}>, but the "
+                f"tokenizer of {train.name} has {found}: tokenize with one that has them (tokenizer train --special)"
+            )
+        if train.learned is not None or training.packing in ("whole", "stream+docmask"):
+            raise RecipeError("span corruption takes whole rows: no loss masks, and no packing whole or stream+docmask")
+
+
+def flops_per_token(model: LanguageModel, training: TrainSettings) -> float:
+    """Count training FLOPs per token of text; of an encoder-decoder, one side reads or writes each token."""
+    if training.objective != "spans":
+        return model.shape.flops_per_token()
+    shape = cast(ModelConfig, model.shape)
+    hidden, spans = SpanCorruption(training.mask_probability, training.mean_span, ()).sizes(shape.context)
+    return shape.flops_per_token(1 - (hidden - spans) / shape.context, (hidden + spans + 1) / shape.context)
 
 
 def write_scores(path: UPath, scores: DocumentLosses) -> None:

@@ -34,7 +34,7 @@ from gristmill.pretrain.training.checkpoint import (
     write_json,
     write_tensors,
 )
-from gristmill.pretrain.training.objective import SCORES, Objective, TokenObjective
+from gristmill.pretrain.training.objective import SCORES, Objective, TokenObjective, flops_per_token
 from gristmill.pretrain.training.plot_loss import draw_curve
 from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainSettings
 
@@ -188,7 +188,7 @@ class TrainingRun:
         tokens = self.training.batch_size * self.context
         speed = {"tokens_per_second": round(count * tokens / seconds, 1)}
         if self.trainer.peak:
-            flops = self.trainer.model.shape.flops_per_token()
+            flops = flops_per_token(self.trainer.model, self.training)
             speed["mfu"] = round(count * tokens * flops / seconds / self.trainer.peak, 4)
         lines = []
         for number, loss, norm in losses:
@@ -241,7 +241,7 @@ class TrainingRun:
             "tokens": self.done * training.batch_size * self.context,
             "epochs": self.done * training.batch_size / self.loader.rows,
             "parameters": parameters,
-            "flops_per_token": model.shape.flops_per_token(),
+            "flops_per_token": flops_per_token(model, training),
             "packing": {"kind": training.packing, **asdict(self.loader.packing.stats)},
             "loss": self._last_loss(),
         }

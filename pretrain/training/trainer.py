@@ -31,8 +31,9 @@ class TrainSettings(Settings):
 
     steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=16, ge=1)  # sequences per step, over all processes
-    objective: Literal["next", "masked", "prefix"] = "next"  # prefix: next tokens after a random part of each row
-    mask_probability: float = Field(default=0.15, gt=0, lt=1)  # share of tokens hidden by the masked objective
+    objective: Literal["next", "masked", "prefix", "spans"] = "next"  # prefix: next tokens after a random part of a row
+    mask_probability: float = Field(default=0.15, gt=0, lt=1)  # share of tokens hidden by the objectives masked, spans
+    mean_span: float = Field(default=3.0, ge=1)  # tokens of a span that the objective spans hides
     packing: Literal["stream", "stream+docmask", "bos-bestfit", "pad", "whole", "truncate"] = "stream"
     optimizer: Literal["adamw", "muon"] = "muon"  # of matrices inside blocks; AdamW updates the rest
     lr: float | None = Field(default=None, gt=0)  # None: DEFAULT_LR of the optimizer, scaled by the model's width

@@ -155,6 +155,34 @@ def test_a_masked_model_is_a_preset_and_fills_masks(trained, tmp_path):
     assert "cannot continue text" in str(complaint("generate", tmp_path / "bert", "--prompt", "The"))
 
 
+def test_an_encoder_decoder_is_a_preset_and_fills_spans(tmp_path):
+    texts = ["The mill grinds the corn.", "The mill grinds the grain.", "A mill grinds the corn by night."] * 9
+    tokens = token_folder(tmp_path, texts, special=("<bos>", *(f"<extra_id_{i}>" for i in range(5))))
+    training = ("--steps", 150, "--set", "train.lr=0.02", "--set", "train.packing=truncate", *SMALL)
+    one = ("--set", "model.encoder_layers=1")
+    done = call("pretrain", tokens, "--preset", "nano-t5", "--output", tmp_path / "t5", *training, *one)
+    assert "validation" in done.stdout and "bits per byte" not in done.stdout
+    masked = "The [MASK] grinds the corn."
+    ((found,),) = json.loads(call("fill-mask", tmp_path / "t5", masked, "--json").stdout)
+    assert found["piece"] == " mill" and found["probability"] > 0.5
+    greedy = ("--set", "sample.temperature=0", "--set", "sample.max_new_tokens=4")
+    written = call("generate", tmp_path / "t5", "--prompt", "The<extra_id_0> grinds the corn.", *greedy).stdout
+    assert written.startswith("<extra_id_0> mill")
+    assert "t5" in call("export-model", tmp_path / "t5", "--output", tmp_path / "theirs").stdout
+    ((again,),) = json.loads(call("fill-mask", tmp_path / "theirs", masked, "--json").stdout)
+    assert again == {"piece": " mill", "probability": pytest.approx(found["probability"], rel=1e-4)}
+    call("quantize", tmp_path / "t5", "--output", tmp_path / "small")
+    assert " mill" in call("fill-mask", tmp_path / "small", masked).stdout
+    assert "gives a text no probability" in str(
+        complaint("quantize", tmp_path / "t5", "--tokens", tokens, "--output", tmp_path / "x")
+    )
+    assert "expected 1 to 4" in str(complaint("fill-mask", tmp_path / "t5", "[MASK]" * 5))
+    assert "expected at most 32" in str(complaint("fill-mask", tmp_path / "t5", "[MASK]" + "a, b" * 40))
+    assert "found a model of kind EncoderDecoder" in str(
+        complaint("pretrain", tokens, "--init", tmp_path / "t5", "--method", "lora", "--output", tmp_path / "z")
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "words"),
     [
@@ -165,6 +193,11 @@ def test_a_masked_model_is_a_preset_and_fills_masks(trained, tmp_path):
         (("--set", "model.context=100000"), RecipeError, "context 100,000 is longer than"),
         (("--set", "machine.device=cuda"), RecipeError, "torch finds no CUDA device"),
         (("--init", "nowhere"), GristmillError, "nowhere holds no config.json"),
+        (
+            ("--preset", "nano-t5"),
+            RecipeError,
+            "need the special tokens <extra_id_0> to <extra_id_6>, but the tokenizer",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(tokens, tmp_path, arguments, kind, words):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.pretrain.impact.mixture_law import MixtureLaw, best_shares, cap_shares, draw_shares, fit, optimize
+from gristmill.flows.mix.mixture_law import MixtureLaw, best_shares, cap_shares, draw_shares, fit, optimize
 
 NATURAL = np.array([0.4, 0.3, 0.3])
 LAW = MixtureLaw(1.0, np.array([0.3, 0.35, 0.5]))
