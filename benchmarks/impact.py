@@ -7,7 +7,8 @@ The script counts, by default in 100 simulations each:
 1. experiments on equal arms that find no difference, with two arms and with five;
 2. experiments that find a planted effect, of the size for which the plan states a power of 0.8;
 3. experiments on equal arms whose documents differ by luck as much as runs do, for runs on documents of their own, on
-   three parts, and on two parts that count as if each run had its own;
+   three parts, on two parts that count as if each run had its own, and of short arms, whose runs read all documents,
+   and twice that with a planted effect;
 4. fits whose intervals contain all of E, alpha and beta, on points from Chinchilla's published laws with 0.5 % noise,
    and the CPU seconds of a fit.
 """
@@ -20,14 +21,15 @@ import numpy as np
 
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.plan import ImpactPlan
+from gristmill.flows.impact.plan import PARTS, ImpactPlan
 from gristmill.flows.impact.recipe import Budget, Heldout, ImpactRecipe, TestSettings
 from gristmill.flows.impact.run import rounds
-from gristmill.flows.impact.verdicts import Scored
+from gristmill.flows.impact.verdicts import Scored, series
 from gristmill.pretrain.impact.scaling import fit
 from gristmill.pretrain.impact.significance import BETTER, WORSE, smallest_effect
 
 PIECES, BYTES, LOSS = 60, 400, 2.5  # pieces of the simulated held-out set, bytes per piece, bits per byte
+SHORTER = 0.2  # bits per byte by which runs on parts of a short arm are worse
 SD = 0.0116  # bits per byte between runs of one arm, measured on models of 0.4 M parameters, 0.5 M tokens, 8 seeds
 # E, A, B, alpha, beta as printed by Hoffmann et al. (2022) and as refitted on the same runs by Besiroglu et al. (2024)
 PUBLISHED = {
@@ -45,12 +47,13 @@ def experiment(
     document_sd: float = 0.0,
     parts: int = 0,
     trust: bool = True,
+    short: bool = False,
 ) -> list[dict]:
     """Return the questions and answers of one simulated experiment; the first arm is the baseline.
 
     Each arm has documents of its own, dealt into ``parts`` (0: one per seed); those of a part add a normal deviate with
     ``document_sd`` to the loss of each run on it. Without ``trust`` runs count as independent, as if none shared
-    documents.
+    documents. Those of ``short`` arms are the mean of their parts.
     """
     rng = np.random.default_rng(seed)
     first, *others = effects
@@ -66,11 +69,16 @@ def experiment(
         name: rng.normal(0, document_sd, parts or count)[np.arange(count) % (parts or count)] for name in effects
     }
     runs = {name: rng.normal(LOSS + effects[name], SD, count) + of_part[name] for name in effects}
-    odd = {name: rng.normal(0, 0.03, (len(runs[name]), PIECES)) for name in effects}  # noise of each run on each piece
+    if short:
+        for name in effects:
+            runs[series(name, PARTS)] = runs[name][:parts] + SHORTER
+            runs[name] = rng.normal(LOSS + effects[name], SD, parts) + of_part[name].mean()
+    odd = {name: rng.normal(0, 0.03, (len(runs[name]), PIECES)) for name in runs}  # noise of each run on each piece
 
-    def train(wanted: dict[str, int]) -> Scored:
+    def train(wanted: dict[str, int], checked: set[str]) -> Scored:
         sizes, nats = np.full(PIECES, BYTES), {}
-        for name, n in wanted.items():
+        for name in runs:
+            n = wanted.get(name, count)
             bits = runs[name][:n, None] + documents + odd[name][:n] - odd[name][:n].mean(1, keepdims=True)
             nats[name] = bits * BYTES * math.log(2)
         return Scored(nats, sizes, np.full(PIECES, "books"), parts if trust else 0)
@@ -116,11 +124,15 @@ def main() -> None:
     for arms in (2, 5):
         wrong = false_findings(arms, repeats)
         print(f"{arms} equal arms: no difference found in {repeats - wrong} of {repeats} experiments")
-    for parts, trust in ((0, True), (3, True), (2, False)):
-        wrong = false_findings(2, repeats, document_sd=SD, parts=parts, trust=trust, seeds=6)
+    for parts, trust, short in ((0, True, False), (3, True, False), (2, False, False), (3, True, True)):
+        wrong = false_findings(2, repeats, document_sd=SD, parts=parts, trust=trust, short=short, seeds=6)
         shared = f"{parts} parts" if parts else "a part for each seed"
+        shared += " of short arms" if short else ""
         counted = "" if trust else ", counted as one for each seed"
         print(f"luck of documents, {shared}{counted}: no difference found in {repeats - wrong} of {repeats}")
+    for effect in (4 * SD, 6 * SD):
+        times = found(effect, repeats, document_sd=SD, parts=3, short=True, seeds=6)
+        print(f"an effect of {effect:.4f} bpb on short arms: found in {times} of {repeats}")
     for seeds in (3, 6):
         effect = smallest_effect(SD, seeds, seeds, 0.02)
         times = found(effect, repeats, seeds=seeds, max_seeds=None)

@@ -22,10 +22,10 @@ from scipy.special import chdtri
 from upath import UPath
 
 from gristmill.flows.engine.run_lock import exclusive_run
-from gristmill.flows.impact.plan import ImpactPlan, make_plan
+from gristmill.flows.impact.plan import PARTS, ImpactPlan, make_plan
 from gristmill.flows.impact.prepare import prepare
 from gristmill.flows.impact.recipe import OWN_SETS, ImpactRecipe
-from gristmill.flows.impact.train import base_run, data_of, needed_bytes, parts_of, read_scored, train_step
+from gristmill.flows.impact.train import base_run, data_of, dealing_of, needed_bytes, read_scored, train_step
 from gristmill.pipelines.steps.step import Engine, Progress, run_step
 from gristmill.pipelines.storage.sealed import write_sealed
 from gristmill.pretrain.impact.significance import smallest_effect
@@ -57,9 +57,9 @@ def run_seconds(impact: ImpactRecipe, changes: dict | None = None, steps: tuple[
 
 
 def cost(plan: ImpactPlan) -> Cost:
-    """Return the cost of a plan, with the runs that check the rate and those of scaling laws.
+    """Return the cost of a plan, with the runs that check the rates of findings and those of scaling laws.
 
-    Arms of another size are trained at equal documents, too, which only their tokens show: at most once more.
+    Arms of another size are trained at equal documents, too, which only their tokens show: three runs more.
     """
     impact, scaling = plan.impact, plan.impact.scaling
     (seconds,) = run_seconds(impact)
@@ -76,19 +76,24 @@ def pilot(impact: ImpactRecipe, work: UPath, engine: Engine, progress: Progress,
     with exclusive_run(work):
         plan = make_plan(impact, work, pilot=True)
         prepare(plan, work, engine, progress)
-        parts = parts_of(plan, work)
-        if parts == 1:
+        dealing = dealing_of(plan, work)
+        if dealing.parts == 1:
             on_log("All runs share the documents of their arm, so the spread lacks that of other documents")
-        runs = [base_run(plan, work, arm, seed, parts=parts) for seed in range(PILOT_SEEDS) for arm in plan.arms]
+        runs = []
+        for seed in range(PILOT_SEEDS):
+            for arm in plan.arms:
+                rung = PARTS if arm.name in dealing.short else ""
+                runs.append(base_run(plan, work, arm, seed, rung=rung, parts=dealing.parts))
         run_step(train_step(runs, work), engine, progress)
         scored = read_scored(work, runs)
-        losses = np.array([scored.losses(arm.name, impact.heldout.deciding) for arm in plan.arms])
+        losses = np.array([scored.dealt(arm.name, impact.heldout.deciding) for arm in plan.arms])
         sd, interval = pooled_sd(losses)
         (seconds,), data = run_seconds(impact), [data_of(run) for run in runs]
         alpha, checks = plan.looks[-1].alpha, impact.rates.check_seeds
         budgets = []
         for seeds in (look.seeds * times for times in (1, 2, 4) for look in plan.looks[-1:]):
-            effects = [smallest_effect(each, seeds, seeds, alpha) for each in (sd, *interval)]
+            samples = dealing.parts if dealing.short else seeds
+            effects = [smallest_effect(each, samples, samples, alpha) for each in (sd, *interval)]
             budgets.append(
                 {
                     "seeds": seeds,
@@ -99,7 +104,13 @@ def pilot(impact: ImpactRecipe, work: UPath, engine: Engine, progress: Progress,
                     "hours": 2 * (seeds + checks) * seconds / HOUR,
                 }
             )
-        found = {"sd": sd, "sd_interval": list(interval), "arms": len(plan.arms), "parts": parts, "seconds": seconds}
+        found = {
+            "sd": sd,
+            "sd_interval": list(interval),
+            "arms": len(plan.arms),
+            "parts": dealing.parts,
+            "seconds": seconds,
+        }
         found["confidence"], found["budgets"] = 1 - alpha, budgets
         write_sealed(work / PILOT, found, orjson.OPT_SERIALIZE_NUMPY)
     return found

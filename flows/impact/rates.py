@@ -1,15 +1,15 @@
 """Check by a second learning rate: a verdict that depends on the rate is withheld.
 
 At one rate for all arms, rankings of data change with the rate; those at a low rate hold for larger, tuned models
-(arXiv:2512.24503). So the low rate decides, and the first seeds of each arm are trained at the tuned one, too.
+(arXiv:2512.24503). So the low rate decides, and where it finds something, the first seeds of both arms are trained at
+the tuned one, too: it can only withhold a verdict.
 """
 
 import numpy as np
 
 from gristmill.flows.impact.plan import OTHER_RATE, ImpactPlan
-from gristmill.flows.impact.verdicts import Scored
+from gristmill.flows.impact.verdicts import Scored, series
 from gristmill.pretrain.impact.bootstrap import bits_per_byte
-from gristmill.pretrain.impact.document_samples import part_means
 from gristmill.pretrain.impact.looks import Look
 from gristmill.pretrain.impact.rank_agreement import Agreement, agreement, agreement_of_seeds
 from gristmill.pretrain.impact.significance import BETTER, EQUAL, UNDECIDED, WORSE, Interval, LossDifference, compare
@@ -19,20 +19,16 @@ CHECK_ALPHA = (
 )
 
 
-def series(arm: str) -> str:
-    """Return the name of an arm's runs at the rate that does not decide."""
-    return f"{arm} {OTHER_RATE}"
-
-
 def check_rates(plan: ImpactPlan, scored: Scored, look: Look, rows: list[dict]) -> None:
     """Add ``other_rate`` to each question, None without such runs, and withhold verdicts that depend on the rate."""
     name = plan.impact.heldout.deciding
     for row in rows:
         row["other_rate"], arm, against = None, row["arm"], row["against"]
-        if not {series(arm), series(against)} <= scored.nats.keys() or scored.parts == 1:
+        if not {series(arm, OTHER_RATE), series(against, OTHER_RATE)} <= scored.nats.keys() or scored.parts == 1:
             continue
-        other = compare(_losses(scored, series(arm), name), _losses(scored, series(against), name), look.alpha)
-        change = compare(_shift(scored, arm, name), _shift(scored, against, name), CHECK_ALPHA)
+        other = compare(_losses(scored, arm, name), _losses(scored, against, name), look.alpha)
+        from_other = (scored.changes(each, name, OTHER_RATE) for each in (against, arm))
+        change = compare(*from_other, CHECK_ALPHA)
         holds = not depends_on_rate(row["verdict"], row["delta"], row["margin"], other, change.welch)
         row["other_rate"] = {
             "rate": plan.impact.rates.other,
@@ -64,18 +60,13 @@ def describe_agreement(plan: ImpactPlan, scored: Scored) -> dict:
     seeds = min(len(scored.nats[arm]) for arm in arms)
     losses = np.array([scored.losses(arm, name)[:seeds] for arm in arms])
     found: dict[str, Agreement | None] = {"seeds": agreement_of_seeds(losses), "rates": None}
-    if all(series(arm) in scored.nats for arm in arms):
-        others = np.array([scored.losses(series(arm), name) for arm in arms])
-        found["rates"] = agreement(losses, others)
-    return {"arms": len(arms)} | {key: each and each.table() for key, each in found.items()}
+    checked = [arm for arm in arms if series(arm, OTHER_RATE) in scored.nats]
+    if len(checked) > 1:
+        others = np.array([scored.losses(arm, name, OTHER_RATE) for arm in checked])
+        found["rates"] = agreement(losses[[arm in checked for arm in arms]], others)
+    counts = {"seeds": len(arms), "rates": len(checked)}
+    return {key: each and {"arms": counts[key]} | each.table() for key, each in found.items()}
 
 
 def _losses(scored: Scored, arm: str, name: str) -> list[float]:
-    return bits_per_byte(*scored.independent(arm, name)).tolist()
-
-
-def _shift(scored: Scored, arm: str, name: str) -> list[float]:
-    """Return by how much the loss at the deciding rate is above that of the other rate, for each part."""
-    others = scored.losses(series(arm), name)
-    shift = scored.losses(arm, name)[: len(others)] - others
-    return part_means(shift, scored.parts if scored.parts > 1 else len(shift)).tolist()
+    return bits_per_byte(*scored.independent(arm, name, OTHER_RATE)).tolist()

@@ -5,15 +5,17 @@ impact.json
   disagreements[]       sentences about sets whose findings contradict each other
   legend[]              sentences that explain the numbers, with the size of the model
   rates                 as in the recipe: low (fraction of the tuned rate), decides, check_seeds
-  agreement             arms (count), seeds, rates: how alike two runs of an arm, and the runs at two learning rates,
-                        rank the arms: tau, rho, pairs, tau_interval, rho_interval over seeds; rates may be null
+  agreement             seeds, rates: how alike two runs of an arm, and the runs at two learning rates, rank the arms:
+                        arms (those with such runs), tau, rho, pairs, tau_interval, rho_interval over seeds; or null
   test                  decision_set, alpha, margin (fraction of the loss), draws, as planned
   parts                 into which the documents of each arm are dealt; runs of different parts share no document
+  short[]               arms whose losses are of runs on all documents, as a run reads more than a part holds twice
   spread                standard deviations of one run: documents (that all arms share), rest (weights, order, others)
   arms[]                name, against, steps, documents, bytes, tokens (of the arm's text), distinct {exact, near},
                         runs, parameters, trained_tokens, source_bytes, unique_tokens, epochs, effective_tokens (of
                         one run), losses {set: {mean, sd, seeds[]}} in bits per byte
-  questions[]           arm, against, seeds [n, n], samples [n, n] (of documents), delta, interval (Welch), paired,
+  questions[]           arm, against, epochs [e, e] (passes of a run over its text), seeds [n, n] (runs),
+                        samples [n, n] (of documents), delta, interval (Welch), paired,
                         bootstrap, confidence, p, adjusted (Holm), narrow (interval at 2 alpha), correlation (of equal
                         seeds), sd, smallest (effect found with a power of 0.8), margin, verdict, sentence, needed_bytes
                         (of each arm, for a sample of documents per seed; null if there is one), bytes_removed,
@@ -32,7 +34,7 @@ import polars as pl
 from upath import UPath
 
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.plan import ImpactPlan
+from gristmill.flows.impact.plan import PARTS, ImpactPlan
 from gristmill.flows.impact.plots.differences import draw
 from gristmill.flows.impact.plots.scaling import draw_scaling
 from gristmill.flows.impact.prepare import arm_summary, overlaps
@@ -41,7 +43,7 @@ from gristmill.flows.impact.recipe import MANUAL
 from gristmill.flows.impact.scaling import describe_scaling
 from gristmill.flows.impact.sentences import legend, sentence, small_model
 from gristmill.flows.impact.train import ArmRun, base_run, check_epochs, data_of, needed_bytes, read_summary
-from gristmill.flows.impact.verdicts import Scored, disagreements
+from gristmill.flows.impact.verdicts import Scored, disagreements, series
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pretrain.impact.document_samples import variance_components
@@ -53,13 +55,15 @@ MILLIBIT = 0.001
 
 def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[ArmRun], rows: list[dict]) -> dict:
     """Write the report; return it."""
-    runs = [base_run(plan, work, arm, 0, parts=scored.parts) for arm in plan.arms]
+    short = [arm.name for arm in plan.arms if series(arm.name, PARTS) in scored.nats]
+    runs = [base_run(plan, work, arm, 0, parts=1 if arm.name in short else scored.parts) for arm in plan.arms]
     report = {
         "name": plan.impact.name,
         "headline": "",
         "disagreements": list(filter(None, (disagreements(row, plan.impact.heldout.deciding) for row in rows))),
         "legend": [],
         "parts": scored.parts,
+        "short": short,
         "spread": _spread(plan, scored),
         "rates": plan.impact.rates.model_dump(),
         "agreement": describe_agreement(plan, scored),
@@ -81,6 +85,7 @@ def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[Ar
         arm, other = arms[row["arm"]], arms[row["against"]]
         row |= _price(row, {name: each["bytes"] for name, each in arms.items()})
         pair = [data_of(run) for run in runs if run.arm in (row["arm"], row["against"])]
+        row["epochs"] = [arm["epochs"], other["epochs"]]
         row["needed_bytes"] = needed_bytes(pair, plan.impact.budget.seeds) if scored.parts == 1 else None
         row["sentence"] = sentence(row, report["test"]["decision_set"], max(arm["parameters"], other["parameters"]))
     report["headline"] = rows[0]["sentence"]
@@ -100,7 +105,7 @@ def read_report(work: UPath) -> dict:
 
 
 def _spread(plan: ImpactPlan, scored: Scored) -> dict[str, float]:
-    arms = [scored.losses(arm.name, plan.impact.heldout.deciding) for arm in plan.arms]
+    arms = [scored.dealt(arm.name, plan.impact.heldout.deciding) for arm in plan.arms]
     seeds = min(map(len, arms))
     documents, rest = variance_components(np.array([losses[:seeds] for losses in arms]))
     return {"documents": documents, "rest": rest}
@@ -131,7 +136,7 @@ def _arm(work: UPath, arm: Arm, run: ArmRun, scored: Scored) -> dict:
         "bytes": counts["bytes"],
         "tokens": data.tokens,
         "distinct": about["distinct"],
-        "runs": len(scored.nats[arm.name]),
+        "runs": scored.runs(arm.name),
         "parameters": read_summary(work, run)["parameters"],
         "trained_tokens": data.trained,
         "source_bytes": round(data.source_bytes),

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from upath import UPath
 
 from gristmill.flows.engine.run_lock import exclusive_run
-from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, ImpactPlan, make_plan
+from gristmill.flows.impact.documents.samples import Dealing
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, PARTS, ImpactPlan, make_plan
 from gristmill.flows.impact.prepare import prepare
 from gristmill.flows.impact.rates import check_rates
 from gristmill.flows.impact.recipe import ImpactRecipe
@@ -16,15 +17,17 @@ from gristmill.flows.impact.train import (
     base_run,
     check_epochs,
     data_of,
+    dealing_of,
     differs_in_size,
     needed_bytes,
-    parts_of,
     read_scored,
     scaling_runs,
     train_step,
 )
-from gristmill.flows.impact.verdicts import Scored, compare_arms, still_open
+from gristmill.flows.impact.verdicts import FINDINGS, Scored, compare_arms, still_open
 from gristmill.pipelines.steps.step import Engine, NullProgress, Progress, run_serial, run_step
+
+PAIRS = 3  # runs at equal documents, each compared with that of the same seed at equal tokens
 
 
 def measure_impact(
@@ -39,52 +42,66 @@ def measure_impact(
     with exclusive_run(work):
         plan = make_plan(impact, work)
         prepare(plan, work, engine, progress)
-        scaling, parts = scaling_runs(plan, work), parts_of(plan, work)
-        if parts == 1:
+        scaling, dealing = scaling_runs(plan, work), dealing_of(plan, work)
+        if dealing.parts == 1:
             each = [base_run(plan, work, arm, 0) for arm in plan.arms]
             on_log(too_short(needed_bytes([data_of(run) for run in each], impact.budget.seeds)))
         second = {arm.name for arm in plan.arms if differs_in_size(plan, work, arm)}
 
-        def train(wanted: dict[str, int]) -> Scored:
-            runs = [run for arm, n in wanted.items() for run in runs_of(plan, work, arm, n, parts, arm in second)]
+        def train(wanted: dict[str, int], checked: set[str]) -> Scored:
+            runs = []
+            for arm, seeds in wanted.items():
+                runs += runs_of(plan, work, arm, seeds, dealing, arm in second, arm in checked)
             runs.sort(key=lambda run: run.seed)  # all arms of one seed before the next seed
             for warning in check_epochs([*runs, *scaling], impact.budget.max_epochs):
                 if warning not in warned:
                     on_log(warning)
                 warned.add(warning)
             run_step(train_step([*runs, *scaling], work), engine, progress)
-            return read_scored(work, runs)._replace(parts=parts)
+            return read_scored(work, runs)._replace(parts=dealing.parts)
 
         scored, rows = rounds(plan, train)
         return write_report(plan, work, scored, scaling, rows)
 
 
-def runs_of(plan: ImpactPlan, work: UPath, name: str, seeds: int, parts: int, second: bool) -> list[ArmRun]:
-    """Return the runs of an arm: ``seeds``, as many at equal documents if that is a ``second`` question, and the check
-    of the learning rate. Without parts there will be no verdict, and two runs show the losses.
+def runs_of(
+    plan: ImpactPlan, work: UPath, name: str, seeds: int, dealing: Dealing, second: bool, checked: bool
+) -> list[ArmRun]:
+    """Return the runs of an arm: ``seeds``, some at equal documents if that is a ``second`` question, and the check of
+    the learning rate if it is ``checked``. Without parts there will be no verdict, and two runs show the losses.
     """
-    impact, counts = plan.impact, {"": seeds}
-    if parts == 1:
+    counts = {"": seeds}
+    if dealing.parts == 1:
         counts = {"": 2}
     else:
-        counts |= {EQUAL_DOCUMENTS: seeds} if second else {}
-        counts |= {OTHER_RATE: min(seeds, impact.rates.check_seeds)}
+        if name in dealing.short:
+            counts = dict.fromkeys(("", PARTS), dealing.halves(seeds))
+        counts |= {EQUAL_DOCUMENTS: min(counts[""], PAIRS)} if second else {}
+        counts |= {OTHER_RATE: min(counts[""], plan.impact.rates.check_seeds)} if checked else {}
+    parts = {PARTS: dealing.parts}
     return [
-        base_run(plan, work, plan.arm(name), seed, rung=rung, parts=parts)
+        base_run(plan, work, plan.arm(name), seed, rung=rung, parts=parts.get(rung, dealing.parts_of(name)))
         for rung, n in counts.items()
         for seed in range(n)
     ]
 
 
-def rounds(plan: ImpactPlan, train: Callable[[dict[str, int]], Scored]) -> tuple[Scored, list[dict]]:
-    """Train arms in rounds, with more seeds each for open questions; return scores, and a row per question."""
+def rounds(plan: ImpactPlan, train: Callable[[dict[str, int], set[str]], Scored]) -> tuple[Scored, list[dict]]:
+    """Train arms in rounds, with more seeds each for open questions; return scores, and a row per question.
+
+    Only arms of a finding are trained at the other rate, which can contradict nothing else.
+    """
     wanted: dict[str, int] = {}
+    checked: set[str] = set()
     rows: dict[str, dict] = {}
     remaining = {arm.name for arm in plan.arms}
     for look in plan.looks:
         wanted |= dict.fromkeys((arm.name for arm in plan.arms if arm.name in remaining), look.seeds)
-        scored = train(wanted)
+        scored = train(wanted, checked)
         found = [row for row in compare_arms(plan, scored, look) if row["arm"] in remaining]
+        if findings := [row for row in found if row["verdict"] in FINDINGS]:
+            checked |= {name for row in findings for name in (row["arm"], row["against"])}
+            scored = train(wanted, checked)
         check_rates(plan, scored, look, found)
         rows |= {row["arm"]: row for row in found}
         remaining = still_open(found)

@@ -1,5 +1,6 @@
 """Sentences of an experiment's report: one per question to quote, and a legend that explains the numbers."""
 
+from gristmill.flows.impact.documents.samples import LEAST_DOCUMENTS, LEAST_PARTS, MANY_EPOCHS
 from gristmill.pretrain.impact.significance import BETTER, EQUAL, INCONCLUSIVE, UNDECIDED, WORSE
 
 # Rank correlation of mixtures between proxies of this many parameters and models of 1 B (arXiv:2602.12237).
@@ -27,9 +28,21 @@ def sentence(row: dict, name: str, parameters: int) -> str:
         )
     else:
         enough = f"{row['needed_bytes'] / 1e6:.1f} MB in each arm is enough"
-        answer = f"no verdict, as the text is too short to give each run other documents: {enough} ({about} of {unit}"
+        answer = f"no verdict, as the documents are too few to give runs different ones: {enough} ({about} of {unit}"
     runs = f"{' and '.join(map(str, row['seeds']))} runs of a model of {parameters / 1e6:.2g} M parameters"
-    return f"{row['arm']} against {row['against']}: {answer}; {runs}){_fewer(row)}"
+    return f"{row['arm']} against {row['against']}: {answer}; {runs}){_repeats(row)}{_fewer(row)}"
+
+
+def _repeats(row: dict) -> str:
+    """Return the sentence that names an arm with fewer distinct tokens, "" unless a run reads its text often."""
+    ours, theirs = row.get("epochs") or (0, 0)  # searches compare arms of about one size
+    if max(ours, theirs) <= MANY_EPOCHS or min(ours, theirs) >= max(ours, theirs) / 2:
+        return ""
+    (most, often), (_, other) = sorted(((row["arm"], ours), (row["against"], theirs)), key=lambda each: -each[1])
+    return (
+        f". {most} has fewer distinct tokens: at equal tokens, a run reads its text {often:.1f} times, the other's "
+        f"{other:.1f} times"
+    )
 
 
 def _fewer(row: dict) -> str:
@@ -46,8 +59,8 @@ def _fewer(row: dict) -> str:
 def too_short(needed: float) -> str:
     """Return the sentence said before training on text that allows no verdict."""
     return (
-        "The text is too short to give each run other documents, so there will be no verdict: two runs of each arm "
-        f"show the losses. {needed / 1e6:.1f} MB in each arm is enough; or lower train.steps or budget.seeds"
+        f"An arm has fewer than {LEAST_PARTS * LEAST_DOCUMENTS} documents, too few to give runs different ones, so "
+        f"there will be no verdict: two runs of each arm show the losses. {needed / 1e6:.1f} MB in each arm is enough"
     )
 
 
@@ -70,6 +83,7 @@ def legend(report: dict) -> list[str]:
     parameters = max(arm["parameters"] for arm in report["arms"])
     own = f"disjoint parts ({parts}) of each arm's documents" if parts > 1 else "the same documents"
     covers = "other documents and other initial weights" if parts > 1 else "other initial weights, not other documents"
+    short = report["short"]
     lines = [
         "Lower is better. A difference is the loss of the first arm minus that of the second, on text in no arm.",
         f"The seeds of an arm train on {own}: an interval covers {covers}.",
@@ -78,6 +92,11 @@ def legend(report: dict) -> list[str]:
         lines[-1] += (
             f" The standard deviation of one run is {spread['documents']:.4f} by documents that the arms share and "
             f"{spread['rest']:.4f} by everything else."
+        )
+    if short:
+        lines.append(
+            f"{' and '.join(short)} {'has' if len(short) == 1 else 'have'} too little text for that: half of the runs "
+            f"read all of it and give the loss, the other half read parts, more often, and give the spread only."
         )
     if any(row["equal_documents"] for row in report["questions"]):
         lines.append(
@@ -93,14 +112,12 @@ def legend(report: dict) -> list[str]:
 
 
 def _agreements(found: dict) -> list[str]:
-    if found["arms"] < 3:
-        return []  # two arms have one pair: the question itself
     kinds = {"rates": "The low and the tuned rate rank", "seeds": "Two runs of each arm rank"}
     return [
         f"{begin} {each['pairs']:.0%} of the pairs of arms alike (Kendall's tau {each['tau']:.2f}, 95 % interval "
         f"{each['tau_interval'][0]:.2f} to {each['tau_interval'][1]:.2f}; Spearman's rho {each['rho']:.2f})."
         for kind, begin in kinds.items()
-        if (each := found[kind])
+        if (each := found[kind]) and each["arms"] > 2  # two have one pair: the question itself
     ]
 
 

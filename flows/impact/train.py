@@ -1,7 +1,7 @@
 """Training runs of an experiment: one model for each arm and seed, each a job for any engine.
 
 IMPACT/runs/ARM-SEED.parquet   the loss on each evaluation piece: tokens, nats, bytes, set
-IMPACT/runs/ARM-SEED/          the run: model, log, plot
+IMPACT/runs/ARM-SEED/          the run: model and log
 """
 
 import math
@@ -13,10 +13,10 @@ import polars as pl
 from upath import UPath
 
 from gristmill.flows.impact.arms import ONE, Arm, folder_of
-from gristmill.flows.impact.documents.samples import MANY_EPOCHS, count_parts, own_documents
-from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, RUNS, ImpactPlan
+from gristmill.flows.impact.documents.samples import MANY_EPOCHS, Dealing, Size, deal, own_documents
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, PARTS, RUNS, ImpactPlan
 from gristmill.flows.impact.prepare import arm_tokens, eval_tokens
-from gristmill.flows.impact.verdicts import Scored
+from gristmill.flows.impact.verdicts import Scored, series
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.progress import count_bytes
 from gristmill.pipelines.schema import ID, SOURCE
@@ -40,13 +40,13 @@ class ArmRun(NamedTuple):
     training: TrainSettings
     tokens: UPath
     heldout: UPath
-    rung: str = ""  # size and steps of a scaling run, EQUAL_DOCUMENTS or OTHER_RATE
+    rung: str = ""  # size and steps of a scaling run, PARTS, EQUAL_DOCUMENTS or OTHER_RATE
     parts: int = 1  # into which the documents are dealt; the run has one of them
 
     @property
     def series(self) -> str:
         """Name of the runs that differ by their seeds only."""
-        return f"{self.arm} {self.rung}" if self.rung else self.arm
+        return series(self.arm, self.rung)
 
     @property
     def name(self) -> str:
@@ -121,11 +121,13 @@ def differs_in_size(plan: ImpactPlan, work: UPath, arm: Arm) -> bool:
     return bool(arm.against) and arm.tokenizer == ONE and abs(size_ratio(plan, work, arm) - 1) > SAME_SIZE
 
 
-def parts_of(plan: ImpactPlan, work: UPath) -> int:
-    """Return the number of parts into which the documents of every arm are dealt."""
-    runs = [base_run(plan, work, arm, 0) for arm in plan.arms]
-    sizes = [(TokenShards(run.tokens).manifest.counts["tokens"], run.trained) for run in runs]
-    return count_parts(sizes, plan.impact.max_seeds)
+def dealing_of(plan: ImpactPlan, work: UPath) -> Dealing:
+    """Return how the documents of the arms are dealt among their runs."""
+    sizes = {}
+    for run in (base_run(plan, work, arm, 0) for arm in plan.arms):
+        counts = TokenShards(run.tokens).manifest.counts
+        sizes[run.arm] = Size(counts["tokens"], run.trained, counts["documents"])
+    return deal(sizes, plan.impact.max_seeds)
 
 
 def scaling_runs(plan: ImpactPlan, work: UPath) -> list[ArmRun]:
@@ -146,9 +148,12 @@ def data_of(run: ArmRun) -> Data:
 
 
 def check_epochs(runs: list[ArmRun], most: float) -> list[str]:
-    """Return a warning for each arm that reads its documents more than twice; raise RecipeError beyond ``most``."""
+    """Return a warning for each arm that reads its documents more than twice; raise RecipeError beyond ``most``.
+
+    Runs that only give a spread may read theirs more often.
+    """
     warnings = {}
-    for run in runs:
+    for run in (run for run in runs if run.rung != PARTS):
         data = data_of(run)
         if data.epochs > most:
             raise RecipeError(
@@ -181,7 +186,8 @@ def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
     from gristmill.pretrain.data.batches import TokenSplit
     from gristmill.pretrain.model.devices import Machine
     from gristmill.pretrain.model.gpt import GPT
-    from gristmill.pretrain.training.run import SCORES, CheckpointSettings, pretrain
+    from gristmill.pretrain.training.objective import SCORES, ScoredObjective
+    from gristmill.pretrain.training.run import CheckpointSettings, fit
 
     def on_log(line: dict) -> None:
         if "tokens" in line:
@@ -193,7 +199,8 @@ def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
     train = own_documents(TokenShards(run.tokens), run.seed % run.parts, run.parts)
     evaluation = TokenSplit.from_shards(heldout, TRAIN)
     model, saving = GPT(run.shape, run.training.init_seed), CheckpointSettings(evaluate_every=0, keep=1)
-    summary = pretrain(train, evaluation, model, run.training, folder, Machine(threads=1), saving, on_log, replace)
+    objective, machine = ScoredObjective(train, evaluation, model, run.training), Machine(threads=1)
+    summary = fit(objective, model, run.training, folder, machine, saving, on_log, replace, curve=False)
     names = pl.concat([pl.DataFrame(part.documents) for part in heldout.split(TRAIN)])
     scores = pl.read_parquet(str(folder / SCORES), glob=False).drop("document").hstack(names.select(ID, set=SOURCE))
     with atomic_write(outputs[0].path) as file:

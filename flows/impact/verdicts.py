@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, ImpactPlan
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, PARTS, ImpactPlan
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
-from gristmill.pretrain.impact.document_samples import part_means
+from gristmill.pretrain.impact.document_samples import part_means, recenter
 from gristmill.pretrain.impact.looks import Look
 from gristmill.pretrain.impact.significance import (
     BETTER,
@@ -26,7 +26,7 @@ FINDINGS = (BETTER, WORSE, EQUAL)
 class Scored(NamedTuple):
     """Losses of the evaluation pieces under every run."""
 
-    nats: dict[str, np.ndarray]  # arm -> float64[seeds, pieces]; also "arm equal documents"
+    nats: dict[str, np.ndarray]  # arm -> float64[seeds, pieces]; also "arm equal documents", "arm parts" and others
     sizes: np.ndarray  # int64[pieces], bytes
     sets: np.ndarray  # str[pieces]
     parts: int = 0  # into which the documents are dealt; 0: as many as there are seeds
@@ -34,19 +34,49 @@ class Scored(NamedTuple):
     def names(self) -> list[str]:
         return sorted(set(self.sets.tolist()))
 
-    def of(self, arm: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def of(self, arm: str, name: str, rung: str = "") -> tuple[np.ndarray, np.ndarray]:
         """Return nats [seeds, pieces of the set ``name``] and bytes [pieces]."""
         mine = self.sets == name
-        return self.nats[arm][:, mine], self.sizes[mine]
+        return self.nats[series(arm, rung)][:, mine], self.sizes[mine]
 
-    def independent(self, arm: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the same of runs without common documents; of all runs, if all share their documents."""
-        nats, sizes = self.of(arm, name)
-        return part_means(nats, self.parts if self.parts > 1 else len(nats)), sizes
+    def independent(self, arm: str, name: str, rung: str = "") -> tuple[np.ndarray, np.ndarray]:
+        """Return the same of runs without common documents; of all runs, if all share their documents.
 
-    def losses(self, arm: str, name: str) -> np.ndarray:
+        Those of a short arm are its runs on parts, moved to the mean of its runs on all documents.
+        """
+        nats, sizes = self.of(arm, name, rung)
+        if series(arm, PARTS) in self.nats:
+            return recenter(self.of_parts(self.of(arm, name, PARTS)[0]), nats), sizes
+        return self.of_parts(nats), sizes
+
+    def of_parts(self, values: np.ndarray) -> np.ndarray:
+        """Return the means of the parts' runs, float64[parts, …]; the runs, if there is one part."""
+        return part_means(values, self.parts if self.parts > 1 else len(values))
+
+    def losses(self, arm: str, name: str, rung: str = "") -> np.ndarray:
         """Return float64[seeds], the bits per byte of each seed."""
-        return bits_per_byte(*self.of(arm, name))
+        return bits_per_byte(*self.of(arm, name, rung))
+
+    def dealt(self, arm: str, name: str) -> np.ndarray:
+        """Return the losses of the runs that read a part each."""
+        return self.losses(arm, name, PARTS if series(arm, PARTS) in self.nats else "")
+
+    def runs(self, arm: str) -> int:
+        """Return the number of runs at the rate that decides and at equal tokens."""
+        return sum(len(self.nats.get(series(arm, rung), ())) for rung in ("", PARTS))
+
+    def changes(self, arm: str, name: str, rung: str) -> list[float]:
+        """Return by how much the loss of a series is above that of the arm's runs with the same seeds, for each part.
+
+        Runs of one seed have the same documents and weights, so their losses are compared in pairs.
+        """
+        others = self.losses(arm, name, rung)
+        return self.of_parts(others - self.losses(arm, name)[: len(others)]).tolist()
+
+
+def series(arm: str, rung: str = "") -> str:
+    """Return the name of the runs of an arm that differ by their seeds only."""
+    return f"{arm} {rung}" if rung else arm
 
 
 def compare_arms(plan: ImpactPlan, scored: Scored, look: Look) -> list[dict]:
@@ -58,32 +88,29 @@ def compare_arms(plan: ImpactPlan, scored: Scored, look: Look) -> list[dict]:
         if name != decides:
             for row, other in zip(rows, _answers(plan, scored, look, name, asked), strict=True):
                 row["sets"][name] = {key: other[key] for key in ("delta", "interval", "verdict")}
-    series = {name: f"{name} {EQUAL_DOCUMENTS}" for name, _ in asked}
-    second = [(series[name], other) for name, other in asked if series[name] in scored.nats]
-    found = {row["arm"]: row for row in _answers(plan, scored, look, decides, second)}
+    second = [(name, other) for name, other in asked if series(name, EQUAL_DOCUMENTS) in scored.nats]
+    found = {row["arm"]: row for row in _answers(plan, scored, look, decides, second, EQUAL_DOCUMENTS)}
     for row in rows:
-        row["equal_documents"] = found.get(series[row["arm"]])
+        row["equal_documents"] = found.get(row["arm"])
         row["fewer_tokens"] = _fewer_tokens(scored, row["arm"], decides) if row["equal_documents"] else None
     return rows
 
 
 def _fewer_tokens(scored: Scored, arm: str, name: str) -> dict:
-    """Return what an arm loses, or gains, by training on as many documents instead of as many tokens, and its spread.
-
-    Runs of one seed have the same documents and weights, so their losses are compared in pairs.
-    """
-    nats, sizes = scored.independent(f"{arm} {EQUAL_DOCUMENTS}", name)
-    at_tokens, _ = scored.independent(arm, name)
-    found = compare(bits_per_byte(nats, sizes).tolist(), bits_per_byte(at_tokens, sizes).tolist())
+    """Return what an arm loses, or gains, by training on as many documents instead of as many tokens."""
+    changes = scored.changes(arm, name, EQUAL_DOCUMENTS)
+    found = compare(changes, [0.0] * len(changes))
     return {"delta": found.delta, "interval": list(found.paired or found.welch)}
 
 
-def _answers(plan: ImpactPlan, scored: Scored, look: Look, name: str, asked: list[tuple[str, str]]) -> list[dict]:
-    """Return a row per pair of series on one set, with p-values adjusted over the pairs."""
+def _answers(
+    plan: ImpactPlan, scored: Scored, look: Look, name: str, asked: list[tuple[str, str]], rung: str = ""
+) -> list[dict]:
+    """Return a row per pair of arms on one set, the first at a ``rung``, with p-values adjusted over the pairs."""
     test, rows = plan.impact.test, list[dict[str, Any]]()
     differences: list[LossDifference] = []
     for arm, against in asked:
-        nats, sizes = scored.independent(arm, name)
+        nats, sizes = scored.independent(arm, name, rung)
         others, _ = scored.independent(against, name)
         losses, other = bits_per_byte(nats, sizes), bits_per_byte(others, sizes)
         found = compare(losses.tolist(), other.tolist(), look.alpha)
@@ -92,7 +119,7 @@ def _answers(plan: ImpactPlan, scored: Scored, look: Look, name: str, asked: lis
             {
                 "arm": arm,
                 "against": against,
-                "seeds": [len(scored.nats[arm]), len(scored.nats[against])],
+                "seeds": [len(scored.nats[series(arm, rung)]) if rung else scored.runs(arm), scored.runs(against)],
                 "samples": list(found.seeds) if scored.parts != 1 else [1, 1],
                 "delta": found.delta,
                 "interval": list(found.welch),

@@ -5,6 +5,10 @@ documents: of five random halves of 1.5 MB, three were called worse than the oth
 independent draws of both. A run that reads less than its part once sees what it would see of the whole corpus, so the
 parts cost nothing while the text lasts. When there are more seeds than parts, a part is trained several times, and its
 mean counts as one run.
+
+Where a run reads its text more often than that, a run on a part would repeat it more often still. Then runs on all
+documents give the mean, and runs on parts only the spread: the documents of p parts together vary it by the
+variance between parts over p.
 """
 
 import math
@@ -19,6 +23,17 @@ def part_means(values: np.ndarray, parts: int) -> np.ndarray:
     [2.0, 2.0]
     """
     return np.stack([values[part::parts].mean(0) for part in range(min(parts, len(values)))])
+
+
+def recenter(parts: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return the runs of parts, float64[parts, …], moved to the mean of runs on all documents, float64[runs, …].
+
+    Their mean has the variance of that of the runs on all documents, or less, if these are as many as the parts.
+
+    >>> recenter(np.array([3.0, 5.0]), np.array([1.0, 2.0, 3.0])).tolist()
+    [1.0, 3.0]
+    """
+    return parts - parts.mean(0) + whole.mean(0)
 
 
 def variance_components(losses: np.ndarray) -> tuple[float, float]:

@@ -76,6 +76,13 @@ class TokenObjective:
         return {"bits_per_byte": scores.bits_per_byte, "perplexity": scores.perplexity}, [SCORES]
 
 
+class ScoredObjective(TokenObjective):
+    """Prediction of tokens whose held-out documents are scored at the end, and not evaluated in windows as well."""
+
+    def evaluate(self, model: LanguageModel, world: ProcessGroup) -> dict:
+        return {}
+
+
 def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings) -> None:
     """Raise RecipeError unless tokens, model and objective match."""
     shape = model.shape

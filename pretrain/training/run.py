@@ -95,8 +95,9 @@ def fit(
     saving: CheckpointSettings,
     on_log: OnLog = lambda line: None,
     on_replace: OnReplace | None = None,
+    curve: bool = True,
 ) -> dict:
-    """Train ``model`` by an objective, as `pretrain` does."""
+    """Train ``model`` by an objective, as `pretrain` does; draw the loss as a ``curve`` at the end."""
     settings = _dependencies(objective, model, training)
     identity = fingerprint(settings)
     with init_distributed(machine.device) as world:
@@ -109,7 +110,7 @@ def fit(
         world.wait()
         run.resume()
         run.train()
-        summary = run.finish()
+        summary = run.finish(curve)
         if world.rank == 0:
             files = Part.from_files(folder, identity, RESULT_FILES + run.files, {})
             Manifest(identity, settings, {"run": files}).write(folder)
@@ -229,8 +230,8 @@ class TrainingRun:
             with atomic_write(self.folder / LOG) as file:
                 file.write(log)
 
-    def finish(self) -> dict:
-        """Evaluate, draw the loss, write the model; return the summary, which is equal in two equal runs.
+    def finish(self, curve: bool) -> dict:
+        """Evaluate, draw a ``curve``, write the model; return the summary, which is equal in two equal runs.
 
         With patience, the model is that of the lowest loss on the validation data.
         """
@@ -259,7 +260,8 @@ class TrainingRun:
         more, self.files = self.objective.finish(model, self.folder, self.world)
         summary |= more
         if self.world.rank == 0:
-            draw_curve(self.folder / CURVE, self.lines, f"{self.folder.name}: {parameters:,} parameters")
+            if curve:
+                draw_curve(self.folder / CURVE, self.lines, f"{self.folder.name}: {parameters:,} parameters")
             save_model(self.folder, model)
             write_json(self.folder / SUMMARY, summary)
         return summary

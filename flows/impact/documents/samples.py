@@ -1,9 +1,10 @@
 """Documents of each run: the seeds of an arm train on disjoint parts of its documents, by the hash of the id.
 
-Arms that share documents share them in every part.
+Arms that share documents share them in every part. An arm too short for that is read whole by half of its runs, which
+give its loss; the other half read parts, more often, and give only the spread that its documents cause.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,46 @@ if TYPE_CHECKING:
 
 PART = 4  # salt of the hash that chooses the part of a document
 MANY_EPOCHS = 2.0  # repeated text is worth less from here on: at 4 epochs the loss is 9 to 14 sd of seeds higher
+LEAST_PARTS = 3  # two give an interval of two degrees of freedom
+LEAST_DOCUMENTS = 10  # of a part of a short arm
+
+
+class Dealing(NamedTuple):
+    """Numbers of parts of which the runs of an experiment read one each."""
+
+    parts: int  # into which the documents of each arm are dealt; 1: there will be no verdict
+    short: frozenset[str] = frozenset()  # arms whose runs read all documents, except runs that give the spread
+
+    def parts_of(self, arm: str) -> int:
+        """Return the number of parts of which a run of this arm reads one."""
+        return 1 if arm in self.short else self.parts
+
+    def halves(self, seeds: int) -> int:
+        """Return the runs of each half of a short arm."""
+        return max(self.parts, -(-seeds // 2))
+
+
+class Size(NamedTuple):
+    """Amount of text of an arm."""
+
+    tokens: int
+    trained: int  # that a run reads
+    documents: int
+
+
+def deal(sizes: dict[str, Size], seeds: int) -> Dealing:
+    """Return how documents are dealt among up to ``seeds`` runs of each arm, by name.
+
+    >>> deal({"raw": Size(9000, 1000, 90), "some": Size(400, 1000, 40)}, 6)
+    Dealing(parts=3, short=frozenset({'some'}))
+    """
+    counts = {arm: count_parts([size[:2]], seeds) for arm, size in sizes.items()}
+    least = min(LEAST_PARTS, seeds)
+    if min(counts.values()) >= least:
+        return Dealing(min(counts.values()))
+    if min(size.documents for size in sizes.values()) < least * LEAST_DOCUMENTS:
+        return Dealing(1)
+    return Dealing(least, frozenset(arm for arm, count in counts.items() if count < least))
 
 
 def count_parts(sizes: list[tuple[int, int]], seeds: int) -> int:

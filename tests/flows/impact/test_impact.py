@@ -84,6 +84,7 @@ def test_open_questions_get_more_seeds():
 def test_the_luck_of_documents_is_no_finding():
     luck = {"document_sd": SD, "seeds": 6}
     assert false_findings(2, 100, **luck) <= 5 and false_findings(2, 100, parts=3, **luck) <= 5
+    assert false_findings(2, 100, parts=3, short=True, **luck) <= 5
     assert false_findings(2, 100, parts=2, trust=False, **luck) >= 10
 
 
@@ -258,7 +259,7 @@ def test_arms_are_corpora_sources_and_lists(experiment, tmp_path):
     assert arms["o"]["documents"] < 60 and arms["listed"]["documents"] <= 60
     # Arms of another size are compared twice; the second time they are read as often as raw.
     (row,) = (row for row in report["questions"] if row["arm"] == "o")
-    assert row["equal_documents"]["arm"] == "o equal documents" and row["equal_documents"]["verdict"]
+    assert row["equal_documents"]["arm"] == "o" and row["equal_documents"]["verdict"]
     steps = {
         path.parent.name: json.loads(path.read_text())["steps"]
         for path in (tmp_path / "work" / "runs").glob("*/summary.json")
@@ -270,9 +271,29 @@ def test_arms_are_corpora_sources_and_lists(experiment, tmp_path):
         tried(experiment, tmp_path / "lost", "arms.full=false", 'arms.ids={ lost = "lost.txt" }')
 
 
-def test_a_verdict_is_withheld_where_the_text_is_too_short(experiment, tmp_path):
+def test_arms_that_runs_read_often_have_their_spread_from_parts(experiment, tmp_path):
     steps = round(1.2 * min(arm["tokens"] for arm in report_of(experiment)["arms"]) / 32 / 16)
     report = tried(experiment, tmp_path / "work", f"train.steps={steps}", "train.batch_size=32", "budget.max_seeds=5")
+    (row,) = report["questions"]
+    assert row["verdict"] != "withheld" and row["samples"] == [3, 3] and report["parts"] == 3
+    assert set(report["short"]) == {"raw", "full"} and "read parts, more often" in " ".join(report["legend"])
+    raw, _ = report["arms"]
+    whole = raw["losses"]["manual"]["seeds"]
+    assert (
+        len(whole) == 3 and raw["runs"] == 6 and raw["epochs"] == pytest.approx(raw["trained_tokens"] / raw["tokens"])
+    )
+    assert row["delta"] == pytest.approx(report["arms"][1]["losses"]["manual"]["mean"] - np.mean(whole))
+    settings = [
+        json.loads(path.read_text())["settings"] for path in (tmp_path / "work" / "runs").glob("raw-parts-*/run.json")
+    ]
+    assert len({each["tokens"] for each in settings}) == 3
+
+
+def test_a_verdict_is_withheld_where_the_documents_are_too_few(experiment, tmp_path):
+    raw = write_jsonl(tmp_path / "raw.jsonl", documents(30))
+    report = tried(
+        experiment, tmp_path / "work", "train.steps=20", "train.batch_size=32", "budget.max_epochs=99", raw=raw
+    )
     (row,) = report["questions"]
     assert row["verdict"] == "withheld" and row["seeds"] == [2, 2] and report["parts"] == 1
     assert row["needed_bytes"] > min(arm["bytes"] for arm in report["arms"])

@@ -6,11 +6,12 @@ import pytest
 from benchmarks.impact import SD
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.plan import ImpactPlan
-from gristmill.flows.impact.rates import check_rates, depends_on_rate, describe_agreement, series
+from gristmill.flows.impact.plan import OTHER_RATE, ImpactPlan
+from gristmill.flows.impact.rates import check_rates, depends_on_rate, describe_agreement
 from gristmill.flows.impact.recipe import Heldout, ImpactRecipe, Rates
+from gristmill.flows.impact.run import rounds
 from gristmill.flows.impact.sentences import legend, sentence, small_model
-from gristmill.flows.impact.verdicts import Scored, compare_arms
+from gristmill.flows.impact.verdicts import Scored, compare_arms, series
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import read_settings
 from gristmill.pretrain.impact.significance import BETTER, EQUAL, Interval, compare
@@ -26,7 +27,7 @@ def judged(effect, other_effect, seed=0, parts=0):
     rng, losses = np.random.default_rng(seed), {}
     for arm, here, there in (("raw", 0.0, 0.0), ("full", effect, other_effect)):
         losses[arm] = rng.normal(2.5 + here, SD, 6)
-        losses[series(arm)] = rng.normal(2.0 + there, SD, 3)
+        losses[series(arm, OTHER_RATE)] = rng.normal(2.0 + there, SD, 3)
     bits = {arm: each[:, None] + np.linspace(-0.1, 0.1, 40) for arm, each in losses.items()}
     scored = Scored({arm: each * 400 * np.log(2) for arm, each in bits.items()}, np.full(40, 400), np.full(40, "books"))
     (look, *_) = PLAN.looks
@@ -71,6 +72,27 @@ def test_what_depends_on_the_rate(verdict, delta, other, change, depends):
     assert depends_on_rate(verdict, delta, 0.01, tight, Interval(*change)) == depends
 
 
+@pytest.mark.parametrize(("effect", "expected"), [(-0.1, [set(), {"raw", "full"}]), (0.0, [set()])])
+def test_only_arms_of_a_finding_are_trained_at_the_other_rate(effect, expected):
+    asked = []
+
+    def train(wanted, checked):
+        asked.append(set(checked))
+        return judged(effect, effect)[1]
+
+    rounds(PLAN, train)
+    assert asked == expected
+
+
+def test_an_arm_with_fewer_distinct_tokens_is_named():
+    row, _ = judged(0.1, 0.1)
+    row |= {"needed_bytes": None, "epochs": [0.4, 8.0]}
+    assert "raw has fewer distinct tokens: at equal tokens, a run reads its text 8.0 times, the other's 0.4 times" in (
+        sentence(row, "books", 240_000)
+    )
+    assert "distinct" not in sentence(row | {"epochs": [1.5, 3.0]}, "books", 240_000)
+
+
 def test_small_models_are_named_with_what_is_known_of_them():
     assert small_model(15_200_000) == ""
     assert "fewer were not measured" in small_model(240_000) and "0.73 with 1 M" in small_model(240_000)
@@ -79,8 +101,15 @@ def test_small_models_are_named_with_what_is_known_of_them():
 
 def test_the_legend_names_rates_and_agreement():
     agreed = {"tau": 0.5, "tau_interval": [0.0, 1.0], "rho": 0.6, "pairs": 0.75}
-    report = {"parts": 1, "spread": {}, "rates": Rates().model_dump(), "questions": [], "arms": [{"parameters": 1.1e6}]}
-    text = " ".join(legend(report | {"agreement": {"arms": 4, "rates": agreed, "seeds": None}}))
+    report = {
+        "parts": 1,
+        "short": [],
+        "spread": {},
+        "rates": Rates().model_dump(),
+        "questions": [],
+        "arms": [{"parameters": 1.1e6}],
+    }
+    text = " ".join(legend(report | {"agreement": {"rates": agreed | {"arms": 4}, "seeds": None}}))
     assert "The losses at 0.1 times the tuned learning rate decide. Rankings at a low rate held" in text
     assert "rank 75% of the pairs of arms alike (Kendall's tau 0.50, 95 % interval 0.00 to 1.00" in text
 
