@@ -133,5 +133,5 @@ def _write(output: Output, frames: dict[str, list], spans: dict[str, list]) -> W
     else:
         table = pl.concat(frames[output.step]).to_arrow()
         counts = {"documents": table.num_rows}
-    write_measures(output.path, table)
+    write_measures(output.path, [table])
     return Written([output.path.name], counts)

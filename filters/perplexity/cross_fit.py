@@ -231,28 +231,33 @@ def score_shard(corpus: Corpus, groups: dict[str, list[tuple[str, int]]], output
     frame = scored(corpus.stage_folder, part).join(keys, on=MODEL_KEY, how="semi", maintain_order="left")
     batches = []
     for text in corpus.texts(part, frame["row"].to_numpy()):
-        mine = frame.head(text.rows).with_row_index()
-        batches.append((text.to_text(), mine.partition_by(MODEL_KEY, as_dict=True)))
+        mine = frame.head(text.rows).with_row_index().group_by(MODEL_KEY, maintain_order=True).agg("index", "row")
+        documents = dict(zip(mine.select(MODEL_KEY).rows(), zip(mine["index"], mine["row"], strict=True), strict=True))
+        batches.append((text.to_text(), documents))
         frame = frame.slice(text.rows)
     wrote = []
     for output in outputs:
-        found = [NO_SCORES]
+        languages, rows, found = [], [], []
         for language, fold in groups[output.name]:
-            model = NGram.open(_model(corpus.stage_folder / MODELS, language, fold))
+            model, key = NGram.open(_model(corpus.stage_folder / MODELS, language, fold)), (language, 1 - fold)
             for text, documents in batches:
-                if (rows := documents.get((language, 1 - fold))) is not None:
-                    batch = Batch(Ragged.from_text(text.take(rows["index"].to_arrow())))
-                    found.append(rows.select("row", "language").hstack(_score(model, batch)))
-        wrote.append(write_table(output.path, [pl.concat(found).sort("row").to_arrow()]))
+                if key in documents:
+                    places, mine = documents[key]
+                    found.append(_score(model, Batch(Ragged.from_text(text.take(places.to_arrow())))))
+                    rows.append(mine.to_numpy())
+                    languages += [language] * rows[-1].size
+        columns = {name: np.concatenate([each[name] for each in found]) for name in MEASURED}
+        frame = pl.DataFrame({"row": np.concatenate(rows), "language": languages, **columns})
+        wrote.append(write_table(output.path, [frame.sort("row").to_arrow()]))
     return wrote
 
 
-def _score(model: NGram, batch: Batch) -> pl.DataFrame:
+def _score(model: NGram, batch: Batch) -> dict[str, np.ndarray]:
     """Return the measures of each document; its context gain is above that of some of its words in another order."""
     stream = model.stream(batch)
     (total, _), (shuffled, _) = score_stream(model, stream), score_stream(model, shuffle_words(stream, MAX_SHUFFLED))
-    measured = pl.DataFrame(score_columns(total, np.diff(batch.text.offsets)))
-    return measured.with_columns(context_gain=total.context_gain() - shuffled.context_gain())
+    gain = total.context_gain() - shuffled.context_gain()
+    return score_columns(total, np.diff(batch.text.offsets)) | {"context_gain": gain}
 
 
 def read_scores(made: UPath, part: str) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
-from gristmill.pipelines.storage.shards import read_shard, write_shard
+from gristmill.pipelines.storage.shards import read_shard, write_measures
 
 N_FOLDS = 2
 DIGESTS = ".json"  # suffix of the file beside a shard of sampled texts
@@ -76,8 +76,9 @@ def listed(made: UPath, part: str) -> pl.DataFrame:
 
 def digest_rows(documents: pl.DataFrame) -> dict[tuple[str, int], str]:
     """Return a digest of the rows of documents, by language and fold in ascending order."""
-    groups = documents.sort(*MODEL_KEY, "row").partition_by(MODEL_KEY, maintain_order=True, as_dict=True)
-    return {key: hashlib.sha256(group["row"].to_numpy().tobytes()).hexdigest() for key, group in groups.items()}
+    groups = documents.group_by(MODEL_KEY).agg(pl.col("row").sort()).sort(MODEL_KEY)
+    keys, rows = groups.select(MODEL_KEY).rows(), groups["row"]
+    return {key: hashlib.sha256(mine.to_numpy().tobytes()).hexdigest() for key, mine in zip(keys, rows, strict=True)}
 
 
 def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
@@ -142,4 +143,4 @@ def list_documents(corpus: Corpus, part: str) -> pl.DataFrame:
 
 
 def write_table(path: UPath, tables: list[pa.Table], schema: pa.Schema | None = None) -> Written:
-    return Written([path.name], {"rows": write_shard(path, tables, schema or tables[0].schema)})
+    return Written([path.name], {"rows": write_measures(path, tables, schema)})

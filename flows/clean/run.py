@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 from upath import UPath
 
 from gristmill.filters.join.step import Join
 from gristmill.flows.clean.columns import check_measures
 from gristmill.flows.clean.own_steps import RecordedFilter, RecordedStep
-from gristmill.flows.clean.plan import decisions_of, plan, spans_of
+from gristmill.flows.clean.plan import plan, spans_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.tally import RemovalCounts
 from gristmill.flows.engine.run_lock import RECIPE, RUN, SUMMARY, exclusive_run
@@ -93,11 +92,8 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
     kept, removed = counts["clean"]["documents"], counts["removed"]["documents"]
     tally = RemovalCounts(list(recipe.steps))
     for part in shards_of(work / "ledger"):
-        size = read_shard(work / "ledger" / f"{part}.parquet", ["bytes"])["bytes"].to_numpy()
-        kept_rows = np.ones(len(size), bool)
-        for name in recipe.steps:
-            decisions = pl.DataFrame(read_shard(decisions_of(work, name) / f"{part}.parquet", ["violations"]))
-            kept_rows = tally.add(name, decisions["violations"], kept_rows, size)
+        columns = ["kept", "step", "rule", "bytes", "violations"]
+        tally.add_ledger(pl.DataFrame(read_shard(work / "ledger" / f"{part}.parquet", columns)))
     steps = tally.table()
     if documents != kept + removed or removed != sum(step["removed"] for step in steps.values()):
         raise GristmillError(f"{documents:,} documents read, {kept:,} clean, {removed:,} removed: please report this")

@@ -1,6 +1,7 @@
 """Counts of removed documents, by step and by rule."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -28,6 +29,15 @@ class RemovalCounts:
         self.bytes[step] += int(bytes[removed].sum())
         return kept & ~removed
 
+    def add_ledger(self, ledger: pl.DataFrame) -> None:
+        """Count the decisions of all steps on one shard, from columns of its ledger: see LEDGER in apply.py."""
+        for step, rule, count in _count(ledger["violations"].explode(empty_as_null=False).struct.unnest()):
+            self.violations[step][rule] += count
+        removed = ledger.filter(~pl.col("kept"))
+        for step, rule, count in _count(removed):
+            self.removed[step][rule] += count
+        self.bytes.update(dict(removed.group_by("step").agg(pl.sum("bytes")).iter_rows()))
+
     def table(self) -> dict[str, dict]:
         """Return step -> {removed, bytes_removed, rules: {rule: {removed, violations}}}, most violated rules first."""
         return {
@@ -41,3 +51,7 @@ class RemovalCounts:
             }
             for step, violated in self.violations.items()
         }
+
+
+def _count(rows: pl.DataFrame) -> Iterator[tuple[str, str, int]]:
+    return rows.group_by("step", "rule").len().iter_rows()

@@ -3,13 +3,16 @@
 Text is in NFC if it has no unstable character, and no mark follows one of a higher combining class.
 """
 
+import hashlib
 import unicodedata
 from functools import cache
 
 import numpy as np
 import polars as pl
 
+from gristmill.pipelines.kernels.array_cache import mapped_arrays
 from gristmill.pipelines.kernels.utf8 import CLASS, CLASS_BLOCK, MARK
+from gristmill.pipelines.sources import state
 
 UNSTABLE = np.uint8(255)  # no combining class: the highest is 240
 
@@ -20,6 +23,11 @@ def nfc_classes() -> np.ndarray:
 
     NFC changes unstable characters alone, or joins them to one before. Marks that Python does not know are unstable.
     """
+    key = unicodedata.unidata_version, pl.__version__, state(__file__)
+    return mapped_arrays(f"nfc-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}", _classify)["classes"]
+
+
+def _classify() -> dict[str, np.ndarray]:
     codes = np.r_[0xC0:0xD800, 0xE000:0x30000]  # no character below or above has to do with NFC
     characters = [chr(code) for code in codes]
     column = pl.Series(characters)
@@ -31,8 +39,7 @@ def nfc_classes() -> np.ndarray:
     joined = column.str.normalize("NFD")
     table[[ord(second) for second in joined.filter(joined.str.len_chars() == 2).str.slice(1)]] = UNSTABLE
     table[0x1160:0x1200] = UNSTABLE  # Hangul vowels and final consonants compose with the consonant before
-    table.flags.writeable = False
-    return table
+    return {"classes": table}
 
 
 @cache

@@ -7,24 +7,27 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.pipelines.schema import DECISION, ID
+from gristmill.pipelines.schema import DECISION, ID, VIOLATION
 from gristmill.pipelines.storage.shards import list_lengths, write_shard
 
-VIOLATION = {"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
-NONE = pl.DataFrame(schema={"row": pl.Int64, **VIOLATION})
 # Rule; the rows that violate it, their values and thresholds.
 Violations = tuple[str, np.ndarray, np.ndarray, np.ndarray | float]
 
 
 def violation_lists(documents: int, found: Iterable[Violations]) -> pl.Series:
     """Return the violations of each document, in the order given: a list per document, empty if it is kept."""
-    frames = [NONE]
-    for rule, rows, value, threshold in found:  # few documents violate a rule: a row each, not a column for all
-        columns = {"row": rows, "rule": [rule] * rows.size, "value": value}
-        frames.append(pl.DataFrame(columns | {"threshold": np.broadcast_to(threshold, rows.size)}, NONE.schema))
-    lists = pl.concat(frames).group_by("row", maintain_order=True).agg(pl.struct(*VIOLATION).alias("violations"))
-    every = pl.DataFrame({"row": np.arange(documents)})
-    return every.join(lists, on="row", how="left", maintain_order="left")["violations"].fill_null([])
+    names: list[str] = []
+    rows, values, thresholds = [np.zeros(0, np.int64)], [np.zeros(0)], [np.zeros(0)]
+    for rule, violating, value, threshold in found:  # few documents violate a rule
+        names += [rule] * violating.size
+        rows.append(violating)
+        values.append(value)
+        thresholds.append(np.broadcast_to(threshold, violating.size))
+    row = np.concatenate(rows)
+    columns = [pa.array(names, pa.string()), *map(np.concatenate, (values, thresholds))]
+    broken = pa.StructArray.from_arrays(columns, fields=[*VIOLATION]).take(np.argsort(row, kind="stable"))
+    offsets = np.append(0, np.cumsum(np.bincount(row, minlength=documents)))
+    return pl.Series("violations", pa.LargeListArray.from_arrays(offsets, broken))
 
 
 def write_decisions(path: UPath, ids: pa.ChunkedArray, *columns: pl.Series) -> dict[str, int]:

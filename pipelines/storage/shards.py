@@ -120,13 +120,15 @@ def shard_schema(path: UPath) -> pa.Schema:
         return shard.schema_arrow
 
 
-def write_measures(path: UPath, table: pa.Table) -> int:
-    """Write a shard of measures; only its strings get a dictionary. Those of numbers, which hardly repeat, take room.
+def write_measures(path: UPath, tables: list[pa.Table], schema: pa.Schema | None = None) -> int:
+    """Write a shard of measures (`write_shard`); only its strings, except texts, get a dictionary.
 
-    This takes about half the time of all dictionaries and LEVEL (trial in LOG.md).
+    Those of numbers, which hardly repeat, take room. This takes about half the time of all dictionaries and LEVEL
+    (trial in LOG.md).
     """
-    strings = [field.name for field in table.schema if field.type in (pa.string(), pa.large_string())]
-    return write_shard(path, [table], table.schema, FAST, strings)
+    schema = schema or tables[0].schema
+    strings = [field.name for field in schema if field.type in (pa.string(), pa.large_string()) and field.name != TEXT]
+    return write_shard(path, tables, schema, FAST, strings)
 
 
 def write_shard(
