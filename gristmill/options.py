@@ -4,15 +4,15 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-from upath import UPath
+from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:  # encoding needs none of these
+    from upath import UPath
+
     from gristmill.flows.engine.progress import RichProgress
     from gristmill.pipelines.steps.step import Engine
 
-Path = str | os.PathLike | UPath
+Path = Union[str, os.PathLike, "UPath"]
 Paths = Path | Sequence[Path]
 Settings = Mapping[str, Any]  # "gopher.min_words" -> 30; None switches a rule off
 
@@ -23,12 +23,14 @@ def paths_of(given: Paths) -> list[str]:
     >>> paths_of("crawl.jsonl"), paths_of(["a", "b"])
     (['crawl.jsonl'], ['a', 'b'])
     """
+    from upath import UPath
+
     return [path_of(path) for path in ([given] if isinstance(given, str | os.PathLike | UPath) else given)]
 
 
 def path_of(path: Path) -> str:
     """Return a path as a string; a path of a store is its URL."""
-    return str(path) if isinstance(path, UPath) else os.fspath(path)
+    return text if "://" in (text := str(path)) else os.fspath(path)
 
 
 def changes_of(settings: Settings | None) -> tuple[str, ...]:
@@ -40,7 +42,7 @@ def changes_of(settings: Settings | None) -> tuple[str, ...]:
 
 @contextmanager
 def running(
-    folder: UPath, engine: str, workers: int | None, progress: bool | None
+    folder: "UPath", engine: str, workers: int | None, progress: bool | None
 ) -> Iterator[tuple["Engine", "RichProgress"]]:
     """Open an engine, and the progress of a run in ``folder``: shown if asked for, or else on a terminal alone."""
     from gristmill.flows.console import SafeConsole

@@ -1,24 +1,25 @@
 """Tokenizers: load any format, train, encode, decode, save; and the token shards of a corpus."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path as LocalPath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 
 from gristmill.options import Path, Paths, Settings, changes_of, path_of, paths_of, running
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import to_path
 from gristmill.tokenizers_lab.formats.check import LIBRARIES
-from gristmill.tokenizers_lab.formats.model import finish_model
-from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
+from gristmill.tokenizers_lab.formats.model import FILE, finish_model
 from gristmill.tokenizers_lab.offsets import encode_with_offsets
 from gristmill.tokenizers_lab.tokenizer import Tokenizer as Codec
 from gristmill.tokenizers_lab.tokenizer import valid_text
 
 if TYPE_CHECKING:  # a tokenizer in use needs none of these
     import polars as pl
+    import pyarrow as pa
 
     from gristmill.pipelines.tokens.shards import TokenShards
 
@@ -54,7 +55,13 @@ class Tokenizer:
         >>> len(gm.Tokenizer.load("tokenizer"))
         300
         """
-        return cls(open_tokenizer(path_of(path), pretokenizer, dict(special or {})))
+        given = path_of(path)
+        for file in (LocalPath(given), LocalPath(given) / FILE):
+            if file.name == FILE and file.is_file():
+                return cls(Codec.load(file))
+        from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer  # of all formats and stores
+
+        return cls(open_tokenizer(given, pretokenizer, dict(special or {})))
 
     @classmethod
     def train(
@@ -160,7 +167,8 @@ class Tokenizer:
 
     def _encode(self, texts: Texts, allowed: Allowed, disallowed: Allowed = ()) -> Ragged:
         texts = getattr(texts, "to_arrow", lambda: texts)()  # of a Series
-        arrow = isinstance(texts, pa.Array | pa.ChunkedArray)
+        pa = sys.modules.get("pyarrow")  # of nobody's texts if it is not loaded
+        arrow = pa and isinstance(texts, pa.Array | pa.ChunkedArray)
         rows = Ragged.from_text(texts) if arrow else Ragged.from_strings([valid_text(text) for text in texts])
         named = self._codec.allowed(allowed)
         for token in sorted(self._codec.allowed(disallowed) - named):
@@ -171,7 +179,7 @@ class Tokenizer:
                 )
         return self._codec(rows, named)
 
-    def encode_arrow(self, texts: Texts) -> pa.LargeListArray:
+    def encode_arrow(self, texts: Texts) -> "pa.LargeListArray":
         """Return the ids of each text as an Arrow column, without an object per id: for many texts.
 
         >>> gm.Tokenizer.load("tokenizer").encode_arrow(["a"]).type

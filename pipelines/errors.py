@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class GristmillError(Exception):
@@ -39,3 +40,17 @@ def naming(file: object) -> Iterator[None]:
         yield
     except GristmillError as error:
         raise type(error)(f"{file}: {error}") from error.__cause__
+
+
+def shown(value: Any) -> str:
+    """Return a value for an error message, cut to 200 characters."""
+    text = repr(value)
+    return f"{text[:200]}…" if len(text) > 200 else text
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return a hint for an unknown name: ``did you mean 'min_words'?``, or the list of known names."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"

@@ -1,9 +1,11 @@
 """Ragged arrays: rows of different lengths in two flat arrays, and their conversion from and to Arrow."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
+
+if TYPE_CHECKING:  # arrays of numpy need it for nothing
+    import pyarrow as pa
 
 
 class Ragged(NamedTuple):
@@ -23,18 +25,22 @@ class Ragged(NamedTuple):
         return cls(offsets, data)
 
     @classmethod
-    def from_text(cls, column: pa.Array | pa.ChunkedArray) -> "Ragged":
+    def from_text(cls, column: "pa.Array | pa.ChunkedArray") -> "Ragged":
         """View a string column; copy only if its layout differs.
 
         Chunks, 32-bit offsets, string views, dictionaries and slices are converted; null becomes "".
         """
+        import pyarrow as pa
+
         column = _one_chunk(column).cast(pa.large_string()).fill_null("")
         _, offsets, data = column.buffers()
         return cls._rebased(column, offsets, np.frombuffer(data or b"", np.uint8))
 
     @classmethod
-    def from_lists(cls, column: pa.Array | pa.ChunkedArray) -> "Ragged":
+    def from_lists(cls, column: "pa.Array | pa.ChunkedArray") -> "Ragged":
         """View a list column of integers without nulls inside the lists; a null list becomes empty."""
+        import pyarrow as pa
+
         column = _one_chunk(column)
         column = column.cast(pa.large_list(column.type.value_type))
         if column.null_count:  # a null list may still span values: rebuild
@@ -56,18 +62,22 @@ class Ragged(NamedTuple):
         return cls.from_arrays(offsets, data)
 
     @classmethod
-    def _rebased(cls, column: pa.Array, offsets: pa.Buffer | None, data: np.ndarray) -> "Ragged":
+    def _rebased(cls, column: "pa.Array", offsets: "pa.Buffer | None", data: np.ndarray) -> "Ragged":
         span = slice(column.offset, column.offset + len(column) + 1)
         offsets = np.frombuffer(offsets or bytes(8), np.int64)[span]
         data = data[offsets[0] : offsets[-1]]
         return cls.from_arrays(offsets - offsets[0] if offsets[0] else offsets, data)
 
-    def to_text(self) -> pa.LargeStringArray:
+    def to_text(self) -> "pa.LargeStringArray":
         """View the rows as an Arrow string column. The bytes must be valid UTF-8."""
+        import pyarrow as pa
+
         return pa.LargeStringArray.from_buffers(self.rows, pa.py_buffer(self.offsets), pa.py_buffer(self.data))
 
-    def to_lists(self) -> pa.LargeListArray:
+    def to_lists(self) -> "pa.LargeListArray":
         """View the rows as an Arrow list column."""
+        import pyarrow as pa
+
         return pa.LargeListArray.from_arrays(pa.array(self.offsets), pa.array(self.data))
 
     def part(self, begin: int, end: int) -> "Ragged":
@@ -80,7 +90,9 @@ class Ragged(NamedTuple):
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
 
 
-def _one_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+def _one_chunk(column: "pa.Array | pa.ChunkedArray") -> "pa.Array":
+    import pyarrow as pa
+
     if isinstance(column, pa.ChunkedArray):
         return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     return column

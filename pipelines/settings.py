@@ -4,7 +4,6 @@ An unknown key, a wrong type or an impossible value is a RecipeError that names 
 and the nearest valid name.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from types import NoneType
@@ -13,7 +12,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest, shown
 
 OFF = "off"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a folder, on every file system; a TOML key without quotes
@@ -55,12 +54,6 @@ def read_settings(kind: type[S], values: Any, where: str) -> S:
         raise RecipeError(f"{where}: {_complaint(kind, error.errors()[0])}") from None
 
 
-def shown(value: Any) -> str:
-    """Return a value for an error message, cut to 200 characters."""
-    text = repr(value)
-    return f"{text[:200]}…" if len(text) > 200 else text
-
-
 def check_names(names: Iterable[str], where: str) -> None:
     """Raise RecipeError for a name that cannot be a folder's, and for two that are one folder where case is ignored."""
     seen: dict[str, str] = {}
@@ -71,12 +64,6 @@ def check_names(names: Iterable[str], where: str) -> None:
             )
         if (other := seen.setdefault(name.lower(), name)) != name:
             raise RecipeError(f"{where}: the names {other!r} and {name!r} differ only in case; choose another for one")
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """Return a hint for an unknown name: ``did you mean 'min_words'?``, or the list of known names."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"
 
 
 def _complaint(kind: type[Settings], error: ErrorDetails) -> str:

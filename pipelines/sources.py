@@ -6,6 +6,7 @@ wrong results. Changes to files that no kernel imports recompile nothing:
 """
 
 import hashlib
+import os
 import re
 import sys
 from functools import cache, partial
@@ -23,9 +24,15 @@ def imported(path: Path) -> frozenset[Path]:
     found = set()
     for package, names, module in IMPORTS.findall(path.read_text("utf-8")):
         for name in [module or package, *(f"{package}.{name}" for name in re.findall(r"\w+", names))]:
-            base = ROOT / name.removeprefix("gristmill.").replace(".", "/")
-            found |= {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
+            found |= _files(name)
     return frozenset(found)
+
+
+@cache
+def _files(module: str) -> frozenset[Path]:
+    """Return the files of a module of Gristmill: none for a module of others, or a name in a module."""
+    base = os.path.join(ROOT, *module.removeprefix("gristmill.").split("."))  # pathlib takes five times as long
+    return frozenset(Path(file) for file in (f"{base}.py", os.path.join(base, "__init__.py")) if os.path.isfile(file))
 
 
 def sources(path: Path) -> set[Path]:

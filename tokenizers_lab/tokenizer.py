@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel
@@ -29,6 +30,9 @@ from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder as UnigramEncoder
 from gristmill.tokenizers_lab.unigram.sampling import LatticeSampler
 
+if TYPE_CHECKING:
+    from upath import UPath
+
 Encode = Callable[[Ragged], Ragged]
 SNAPSHOT_BYTES = 1 << 18  # of a file that is parsed in 0.1 s
 
@@ -46,9 +50,9 @@ class Tokenizer:
         self._finders: dict[frozenset[str], tuple[AddedTokens, AddedTokens]] = {}
 
     @classmethod
-    def load(cls, path: str | UPath) -> "Tokenizer":
+    def load(cls, path: "str | Path | UPath") -> "Tokenizer":
         """Load the tokenizer in a folder or file that ``gristmill tokenizer`` wrote; a large one from a snapshot."""
-        file = find_model(to_path(path))
+        file = find_model(path if isinstance(path, Path) else to_path(path))
         data = file.read_bytes()
         if len(data) < SNAPSHOT_BYTES:
             return cls(parse_model(data, file))

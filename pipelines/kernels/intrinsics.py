@@ -47,6 +47,7 @@ def _compiled(function, **options):
 def _dispatcher(function, **options):
     made = njit(nogil=True, no_cfunc_wrapper=True, **options)(function)  # nothing calls kernels by C pointers
     made._cache = KernelCache(function, "no_cpython_wrapper" not in options)
+    made._compilation_chain_init_hook = lambda: None  # it reads the metadata of all packages for more types than arrays
     return made
 
 

@@ -8,23 +8,27 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BufferedIOBase
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
-from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
+
+if TYPE_CHECKING:  # its import takes as long as numpy's
+    from upath import UPath
 
 FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 TEMPORARY = ".tmp-"  # part of the name of an unfinished file
 
 
-def to_path(path: str | os.PathLike | UPath) -> UPath:
+def to_path(path: "str | os.PathLike | UPath") -> "UPath":
     """Return a path on the file system of its URL: ``/data``, ``s3://bucket/key``, ``memory://x``.
 
     Listings of stores are not cached, since other processes write to them. Raises WorkError for a file system that is
     unknown or whose package is not installed.
     """
+    from upath import UPath
+
     try:
         found = UPath(path)
         if not is_local(found):
@@ -36,12 +40,12 @@ def to_path(path: str | os.PathLike | UPath) -> UPath:
     return found
 
 
-def is_local(path: UPath) -> bool:
+def is_local(path: "UPath") -> bool:
     return path.protocol in ("", "file", "local")
 
 
 @contextmanager
-def atomic_write(path: UPath) -> Iterator[BinaryIO]:
+def atomic_write(path: "UPath") -> Iterator[BinaryIO]:
     """Open ``path`` for writing; the file appears, or is replaced, only if the block succeeds.
 
     Local files are written under a temporary name and renamed; object stores publish an object when it is closed. A
@@ -88,7 +92,7 @@ def mapped_array(path: str | os.PathLike, dtype: Any, size: int) -> np.ndarray:
 
 
 @contextmanager
-def _told(path: UPath) -> Iterator[None]:
+def _told(path: "UPath") -> Iterator[None]:
     """Turn errors of the file system into a WorkError."""
     try:
         yield
@@ -96,7 +100,7 @@ def _told(path: UPath) -> Iterator[None]:
         raise WorkError(f"cannot write {path}: {error.strerror or error}; free space or name another output") from error
 
 
-def link_or_copy(source: UPath, target: UPath) -> None:
+def link_or_copy(source: "UPath", target: "UPath") -> None:
     """Make ``target`` a hard link to a finished file if the file system can; else copy it atomically."""
     if is_local(source) and is_local(target):
         with suppress(OSError):  # another file system, or one without links
@@ -108,7 +112,7 @@ def link_or_copy(source: UPath, target: UPath) -> None:
         shutil.copyfileobj(content, file, 1 << 24)
 
 
-def remove_temporary_files(folder: UPath) -> None:
+def remove_temporary_files(folder: "UPath") -> None:
     """Remove unfinished files of a killed run from ``folder``."""
     if folder.is_dir():
         for path in folder.iterdir():
@@ -116,7 +120,7 @@ def remove_temporary_files(folder: UPath) -> None:
                 path.unlink(missing_ok=True)
 
 
-def checksum(path: UPath, start: int = 0) -> str:
+def checksum(path: "UPath", start: int = 0) -> str:
     """Return the SHA-256 of a file's bytes from ``start`` on, in hexadecimal."""
     with path.open("rb") as file:
         file.seek(start)
@@ -126,7 +130,7 @@ def checksum(path: UPath, start: int = 0) -> str:
 _VERIFIED: dict[str, tuple] = {}  # path -> SHA-256, size, time and inode of a file that this process has verified
 
 
-def verify_files(checksums: Iterable[tuple[UPath, str]]) -> None:
+def verify_files(checksums: Iterable[tuple["UPath", str]]) -> None:
     """Raise WorkError for the first file whose SHA-256 is not the given one.
 
     Each file is hashed once per process while its size and time stay the same. Threads share the work: hashing releases
@@ -137,13 +141,13 @@ def verify_files(checksums: Iterable[tuple[UPath, str]]) -> None:
             pass
 
 
-def verify_file(path: UPath, sha256: str) -> None:
+def verify_file(path: "UPath", sha256: str) -> None:
     """Raise WorkError if the file is missing or has another SHA-256."""
     if damage := damage_of(path, sha256):
         raise WorkError(damage)
 
 
-def damage_of(path: UPath, sha256: str) -> str:
+def damage_of(path: "UPath", sha256: str) -> str:
     """Return the damage of a file that should have this SHA-256, "" if it has none."""
     try:
         stat = path.stat()

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from gristmill.pipelines.errors import GristmillError, InputError
+from gristmill.pipelines.errors import GristmillError, InputError, shown
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.settings import shown
 from gristmill.tokenizers_lab.encode.library import load_tokenizers
 from gristmill.tokenizers_lab.formats.huggingface import BYTE, MARK
 from gristmill.tokenizers_lab.formats.huggingface_parts import (

@@ -8,20 +8,21 @@ import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 import orjson
-from pydantic import ConfigDict
-from upath import UPath
 
-from gristmill.pipelines.errors import WorkError, naming
-from gristmill.pipelines.settings import Settings, read_settings, shown
+from gristmill.pipelines.errors import WorkError, naming, shown
 from gristmill.pipelines.storage.files import atomic_write, checksum
-from gristmill.tokenizers_lab.formats.check import check_model
 from gristmill.tokenizers_lab.formats.parse import parse
 from gristmill.tokenizers_lab.strings.added_tokens import AddedToken
 
+if TYPE_CHECKING:
+    from upath import UPath
+
+P = TypeVar("P", bound="Path | UPath")
 FILE = "gristmill.json"
 FORMAT, VERSION = "gristmill tokenizer", 4
 END_OF_TEXT = "<|endoftext|>"
@@ -60,6 +61,8 @@ class Model:
     original: bytes = b""  # file of the library that encodes
 
     def __post_init__(self):
+        from gristmill.tokenizers_lab.formats.check import check_model
+
         check_model(self)
 
     @property
@@ -94,47 +97,13 @@ class Model:
         return self.bytes_from is not None and self.bytes_from <= id < self.bytes_from + 256
 
 
-class Added(Settings):
-    """AddedToken in a tokenizer's file."""
-
-    content: str
-    id: int
-    special: bool
-    lstrip: bool
-    rstrip: bool
-    normalized: bool
-
-
-class Head(Settings):
-    """Fields of a tokenizer's file without pieces, merges and scores."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    algorithm: str
-    pretokenizer: str
-    alphabet: str
-    normalizers: list[str]
-    part_normalizers: list[str]
-    charsmap: str
-    added: list[Added]
-    user_symbols: list[int]
-    special: dict[str, int]
-    roles: dict[str, str]
-    bytes_from: int | None
-    ignore_merges: bool
-    by_piece: bool
-    prefix: str
-    max_input_chars_per_word: int
-    original: str
-
-
 def known_roles(special: Iterable[str]) -> dict[str, str]:
     """Return the roles that special tokens have by their names."""
     found = {role: next((name for name in names if name in special), None) for role, names in ROLE_NAMES.items()}
     return {role: token for role, token in found.items() if token}
 
 
-def write_model(model: Model, folder: UPath) -> None:
+def write_model(model: Model, folder: "UPath") -> None:
     """Write ``FOLDER/gristmill.json``, whole or not at all; the same bytes for the same tokenizer."""
     head = {
         "format": FORMAT,
@@ -174,7 +143,7 @@ def _write_lines(file: BinaryIO, name: bytes, rows: Iterable[bytes]) -> None:
     file.write(b"],\n")
 
 
-def finish_model(model: Model, folder: UPath) -> None:
+def finish_model(model: Model, folder: "UPath") -> None:
     """Write the tokenizer with a manifest, for commands that make it without a step."""
     from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
 
@@ -185,7 +154,7 @@ def finish_model(model: Model, folder: UPath) -> None:
     Manifest(name, {}, {FILE: Part.from_files(folder, name, [FILE], counts)}).write(folder)
 
 
-def find_model(path: UPath) -> UPath:
+def find_model(path: P) -> P:
     """Return the file of a tokenizer: the path, or the file in a folder. Raises WorkError if it is missing."""
     file = path / FILE if path.is_dir() else path
     if not file.exists():
@@ -193,14 +162,17 @@ def find_model(path: UPath) -> UPath:
     return file
 
 
-def read_model(path: UPath) -> Model:
+def read_model(path: "UPath") -> Model:
     """Read the tokenizer in a folder or a file. Raises WorkError if it is missing, damaged or of another version."""
     file = find_model(path)
     return parse_model(file.read_bytes(), file)
 
 
-def parse_model(data: bytes, file: UPath) -> Model:
+def parse_model(data: bytes, file: "Path | UPath") -> Model:
     """Return the tokenizer in the bytes of a file. Raises WorkError if they are damaged or of another version."""
+    from gristmill.pipelines.settings import read_settings
+    from gristmill.tokenizers_lab.formats.head import Head
+
     try:
         table = parse(data)
     except orjson.JSONDecodeError as error:

@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import (
     allocating_kernel,
@@ -34,7 +34,6 @@ from gristmill.pipelines.kernels.intrinsics import (
     trailing_zeros,
 )
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.normalize.character_map import BY_CHARACTER, character_map
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 from gristmill.tokenizers_lab.normalize.forms import by_document

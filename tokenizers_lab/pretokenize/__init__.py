@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, trailing_zeros
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.pretokenize.cl100k import cl100k, cl100k_pattern
 from gristmill.tokenizers_lab.pretokenize.deepseek import DEEPSEEK_PATTERNS, deepseek
 from gristmill.tokenizers_lab.pretokenize.gpt2 import GPT2_PATTERN, gpt2
