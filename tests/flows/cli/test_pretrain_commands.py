@@ -176,6 +176,7 @@ def test_an_encoder_decoder_is_a_preset_and_fills_spans(tmp_path):
     assert "gives a text no probability" in str(
         complaint("quantize", tmp_path / "t5", "--tokens", tokens, "--output", tmp_path / "x")
     )
+    assert "gives a text no probability" in str(complaint("compare-baselines", tokens, "--preset", "nano-t5"))
     assert "expected 1 to 4" in str(complaint("fill-mask", tmp_path / "t5", "[MASK]" * 5))
     assert "expected at most 32" in str(complaint("fill-mask", tmp_path / "t5", "[MASK]" + "a, b" * 40))
     assert "found a model of kind EncoderDecoder" in str(
