@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from gristmill.pretrain.data.batches import Loader, TokenSplit
-from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents
+from gristmill.pretrain.evaluation.perplexity import DocumentLosses, check_scores_text, score_documents
 from gristmill.pretrain.model.config import ModelConfig, RNNConfig
 from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine
 from gristmill.pretrain.model.gpt import GPT
@@ -33,8 +33,10 @@ def compare(
     """Return a row per model: parameters, CPU seconds of training, perplexity per token and bits per byte.
 
     All networks take the same steps over the same rows. Recurrent ones have the width whose FLOPs per token are nearest
-    to the GPT's, and are trained by AdamW. Scores are those of the validation set.
+    to the GPT's, and are trained by AdamW. Scores are those of the validation set. Raises RecipeError for a shape whose
+    models predict hidden tokens.
     """
+    check_scores_text(shape)
     rows = [row("uniform", 0, 0.0, _uniform(validation))]
     networks: list[tuple[str, LanguageModel, TrainSettings]] = []
     for name, (cell, lr) in RECURRENT.items():

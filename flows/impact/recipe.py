@@ -12,7 +12,7 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.settings import Settings, check_names, nearest, read_settings
 from gristmill.pipelines.tokens.settings import Upsample
-from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
+from gristmill.pretrain.model.config import ModelConfig, preset
 from gristmill.pretrain.training.trainer import TrainSettings
 
 RAW, FULL, EACH = "raw", "full", "each"
@@ -183,9 +183,10 @@ class ImpactRecipe(Settings):
         """Return the model's configuration for a vocabulary."""
         table = {"preset": "nano"} | self.model | (changes or {})
         name = table.pop("preset")
-        if not isinstance(name, str) or not PRESETS.get(name, {}).get("causal", True):
+        shape = read_settings(ModelConfig, preset(f"{name}", vocab_size, **table), "[model]")
+        if not shape.causal or shape.encoder_layers:
             raise RecipeError(f"[model] preset must be a model that predicts the next token, found {name!r}")
-        return read_settings(ModelConfig, preset(name, vocab_size, **table), "[model]")
+        return shape
 
     @property
     def max_seeds(self) -> int:

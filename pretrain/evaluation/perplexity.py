@@ -10,6 +10,7 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pretrain.data.batches import Loader, TokenSplit, gather
 from gristmill.pretrain.data.masking import Hiding
 from gristmill.pretrain.data.packing import IGNORE_INDEX
+from gristmill.pretrain.model.config import ModelConfig, RNNConfig
 from gristmill.pretrain.model.devices import SINGLE_PROCESS, ProcessGroup
 from gristmill.pretrain.model.loss import LanguageModel
 
@@ -86,8 +87,7 @@ def score_documents(
     read in windows at a stride, by default half a context. Each token is predicted once, from ``context - stride`` to
     ``context`` tokens before it. Raises RecipeError for a stride above the context and a model of hidden tokens.
     """
-    if not getattr(model.shape, "causal", True) or getattr(model.shape, "encoder_layers", None):
-        raise RecipeError("a model that predicts hidden tokens gives a text no probability: compare validation losses")
+    check_scores_text(model.shape)
     stride = stride or max(1, context // 2)
     if stride > context:
         raise RecipeError(f"stride {stride} is above the context of {context}: tokens would be left out")
@@ -113,6 +113,12 @@ def score_documents(
     if tokens.bos is None and marker is None:
         return DocumentLosses(scores + (sequence > 0) * math.log(tokens.vocab_size), sequence, tokens.bytes)
     return DocumentLosses(scores, np.maximum(sequence - 1, 0), tokens.bytes)
+
+
+def check_scores_text(shape: ModelConfig | RNNConfig) -> None:
+    """Raise RecipeError for a model of hidden tokens."""
+    if isinstance(shape, ModelConfig) and (not shape.causal or shape.encoder_layers):
+        raise RecipeError("a model that predicts hidden tokens gives a text no probability: compare validation losses")
 
 
 def cut_windows(sequence: np.ndarray, context: int, stride: int) -> np.ndarray:

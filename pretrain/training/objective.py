@@ -92,13 +92,15 @@ def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel
                 f"the model has a vocabulary of {shape.vocab_size:,} tokens, but {tokens.name} has "
                 f"{tokens.vocab_size:,}: expected shards of the same tokenizer"
             )
-    causal, wanted = getattr(shape, "causal", True), ""
+    causal, has_encoder, wanted = getattr(shape, "causal", True), bool(getattr(shape, "encoder_layers", None)), ""
     if causal != (training.objective != "masked"):
         wanted = "causal = true" if training.objective == "next" else "causal = false (--preset nano-bert)"
     elif training.objective == "prefix" and not getattr(shape, "prefix_decoder", False):
         wanted = "prefix_decoder = true"
-    elif (getattr(shape, "encoder_layers", None) is None) == (training.objective == "spans"):
-        wanted = "encoder_layers (--preset nano-t5)" if training.objective == "spans" else "encoder_layers = off"
+    elif has_encoder and training.objective != "spans":
+        wanted = "encoder_layers = off; an encoder needs 'spans'"
+    elif training.objective == "spans" and not has_encoder:
+        wanted = "encoder_layers (--preset nano-t5)"
     if wanted:
         raise RecipeError(f"train.objective {training.objective!r} needs a model with {wanted}")
 

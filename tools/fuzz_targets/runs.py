@@ -64,11 +64,11 @@ def build_exchange(folder: Path) -> None:
 
     from gristmill.pretrain.exchange.checkpoints import export_model
     from gristmill.pretrain.model.config import ModelConfig, preset
-    from gristmill.pretrain.model.gpt import GPT
+    from gristmill.pretrain.model.encoder_decoder import make_transformer
 
-    for name, kind in (("gpt2", "nano-gpt2"), ("llama", "nano")):
+    for name, kind in (("gpt2", "nano-gpt2"), ("llama", "nano"), ("t5", "nano-t5")):
         shape = preset(kind, 50, context=8, n_layers=1, d_model=8, n_heads=2)
-        export_model(GPT(ModelConfig(**shape)), UPath(folder / name))
+        export_model(make_transformer(ModelConfig(**shape)), UPath(folder / name))
     golden = Path(__file__).parents[2] / "tests" / "golden" / "gpt2-tensorflow"
     shutil.copytree(golden, folder / "openai", ignore=shutil.ignore_patterns("logits.json"))
 
@@ -81,7 +81,8 @@ def use_exchange(case: Path) -> None:
 
     model = import_model(UPath(case))
     with torch.no_grad():
-        model.logits(model.hidden(torch.zeros((1, min(4, model.shape.context)), dtype=torch.long)))
+        ids = torch.zeros((1, min(4, model.shape.context)), dtype=torch.long)
+        model.nats(ids, ids)
 
 
 def safetensors_fields(name: str, data: bytes) -> list[Field]:

@@ -171,11 +171,14 @@ def test_an_encoder_decoder_is_a_preset_and_fills_spans(tmp_path):
     assert "t5" in call("export-model", tmp_path / "t5", "--output", tmp_path / "theirs").stdout
     ((again,),) = json.loads(call("fill-mask", tmp_path / "theirs", masked, "--json").stdout)
     assert again == {"piece": " mill", "probability": pytest.approx(found["probability"], rel=1e-4)}
+    more = ("--init", tmp_path / "theirs", "--set", "train.objective=spans", "--steps", 2)
+    assert "validation" in call("pretrain", tokens, *more, "--output", tmp_path / "more").stdout
     call("quantize", tmp_path / "t5", "--output", tmp_path / "small")
     assert " mill" in call("fill-mask", tmp_path / "small", masked).stdout
     assert "gives a text no probability" in str(
         complaint("quantize", tmp_path / "t5", "--tokens", tokens, "--output", tmp_path / "x")
     )
+    assert "gives a text no probability" in str(complaint("compare-baselines", tokens, "--preset", "nano-t5"))
     assert "expected 1 to 4" in str(complaint("fill-mask", tmp_path / "t5", "[MASK]" * 5))
     assert "expected at most 32" in str(complaint("fill-mask", tmp_path / "t5", "[MASK]" + "a, b" * 40))
     assert "found a model of kind EncoderDecoder" in str(

@@ -383,6 +383,7 @@ def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
         ('arms.tokenizers={ "a/b" = "x" }', r"\[arms.tokenizers\]: a name is .*, found 'a/b'"),
         ('heldout.sets={ "a:b" = ["x"] }', r"\[heldout.sets\]: a name is .*, found 'a:b'"),
         ("model.preset=nano-bert", r"predicts the next token"),
+        ("model.preset=nano-t5", r"predicts the next token"),
         ("model.d_modle=64", r"no setting 'd_modle'; did you mean 'd_model'"),
         ("bugdet.seeds=3", r"did you mean 'budget'"),
         ('scaling.arms=["rwa"]', r"did you mean 'raw'"),
