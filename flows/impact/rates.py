@@ -62,8 +62,9 @@ def describe_agreement(plan: ImpactPlan, scored: Scored) -> dict:
     found: dict[str, Agreement | None] = {"seeds": agreement_of_seeds(losses), "rates": None}
     checked = [arm for arm in arms if series(arm, OTHER_RATE) in scored.nats]
     if len(checked) > 1:
-        others = np.array([scored.losses(arm, name, OTHER_RATE) for arm in checked])
-        found["rates"] = agreement(losses[[arm in checked for arm in arms]], others)
+        others = [scored.losses(arm, name, OTHER_RATE) for arm in checked]
+        least, rows = min(map(len, others)), [arm in checked for arm in arms]
+        found["rates"] = agreement(losses[rows], np.array([each[:least] for each in others]))
     counts = {"seeds": len(arms), "rates": len(checked)}
     return {key: each and {"arms": counts[key]} | each.table() for key, each in found.items()}
 

@@ -38,7 +38,7 @@ def test_a_pilot_shows_the_spread_and_its_runs_are_used_again(tmp_path):
     assert {path.stem for path in made} == {"raw-0", "raw-1", "full-0", "full-1"}
     call("run")
     after = {path: path.stat().st_mtime_ns for path in runs.glob("*.parquet")}
-    assert made.items() <= after.items() and runs / "full-other-rate-1.parquet" in after
+    assert made.items() <= after.items() and runs / "full-equal-documents-1.parquet" in after
     assert "pilot" not in json.loads((tmp_path / "work" / "plan.json").read_text())
     report = json.loads((tmp_path / "work" / "impact.json").read_text())
     losses = np.array([arm["losses"]["manual"]["seeds"] for arm in report["arms"]])
