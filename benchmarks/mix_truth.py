@@ -1,6 +1,6 @@
 """Mixture whose answer is planted: three sources of $D, of which one is word salad, and `gristmill mix`.
 
-    python -m benchmarks.mix_truth FOLDER [--budget 24runs] [--megabytes 4]
+    python -m benchmarks.mix_truth FOLDER [--budget 60runs] [--megabytes 4]
 
 Sources of one size: novels, kernel documentation, and novels with shuffled words. FOLDER/results.json has the shares
 with their intervals, the gains on the guard, and the seconds. A stopped search continues. Truth: the share of the salad
@@ -25,9 +25,10 @@ from gristmill.flows.impact.recipe import parse_impact
 from gristmill.flows.mix.run import mix
 from gristmill.flows.mix.settings import Mixing
 from gristmill.flows.proxies.budget import parse_budget
+from gristmill.pretrain.impact.mixture_law import KL_WEIGHT
 
 SOURCES = {"novels": "prose_novels", "manuals": "docs_en_linux", "salad": "prose_novels"}
-HELDOUT = {"speeches": "prose_speeches", "articles": "prose_wikitext2"}
+HELDOUT = {"speeches": "prose_speeches", "essays": "prose_anarchism"}
 PIECE = 3000  # bytes of a document
 
 
@@ -51,9 +52,9 @@ def write_corpus(path: Path, megabytes: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--budget", default="24runs")
+    parser.add_argument("--budget", default="60runs")
     parser.add_argument("--megabytes", type=float, default=4.0, help="size of each source")
-    parser.add_argument("--steps", type=int, default=100, help="steps of a run, of 8 sequences")
+    parser.add_argument("--steps", type=int, default=50, help="steps of a run, of 8 sequences")
     parser.add_argument("--preset", default="proxy-1m", help="preset of the model")
     asked = parser.parse_args()
     began, folder = time.perf_counter(), asked.folder
@@ -68,12 +69,12 @@ def main() -> None:
             "piece_bytes": 400,
         },
         "model": {"preset": asked.preset},
-        "train": {"steps": asked.steps, "batch_size": 8, "warmup": 20},
+        "train": {"steps": asked.steps, "batch_size": 8, "warmup": 10},
     }
     with engine("threads", 2) as two:
         clean(parse_recipe({"input": {"paths": [str(corpus)]}, "steps": {}}, "mix_truth"), UPath(folder / "work"), two)
         proxy = parse_impact(experiment, "mix_truth", (), (str(corpus),))
-        mixing = Mixing(str(folder / "work"), "source", parse_budget(asked.budget), proxy, None, 4.0, 0.05)
+        mixing = Mixing(str(folder / "work"), "source", parse_budget(asked.budget), proxy, None, 4.0, KL_WEIGHT)
         found = mix(mixing, UPath(folder / "mix"), two, on_log=print)
     (salad,) = (row for row in found["sources"] if row["name"] == "salad")
     natural = [row for row in found["guard"] if row["against"] == "natural"]

@@ -1,6 +1,6 @@
 """Searches whose answer is planted: how often `gristmill tune` is right, on samples of messy in $D.
 
-    python -m benchmarks.tune_truth FOLDER [--only PATTERN] [--limit N] [--budget 36runs]
+    python -m benchmarks.tune_truth FOLDER [--only PATTERN] [--limit N] [--budget 24runs]
 
 Every trial is one search on real models with a sample of its own. FOLDER/results.json has a line for each: its kind,
 the gain on the guard with its interval, whether it is right, the seconds. Trials that it holds are not run again, and
@@ -66,11 +66,11 @@ def pool() -> list[dict]:
     return [row for row in rows if len(row["text"].encode()) <= ASCII * len(row["text"])]
 
 
-def write_sample(trial: Trial, path: Path) -> None:
+def write_sample(seed: int, path: Path, megabytes: float = MEGABYTES) -> None:
     """Write a random sample of the corpus."""
-    size = MEGABYTES * 1e6
+    size = megabytes * 1e6
     with path.open("w", encoding="utf-8") as file:
-        for row in random.Random(trial.sample).sample(pool(), len(pool())):
+        for row in random.Random(seed).sample(pool(), len(pool())):
             file.write(json.dumps(row) + "\n")
             if (size := size - len(row["text"])) <= 0:
                 return
@@ -81,7 +81,7 @@ def search(trial: Trial, folder: Path, budget: str) -> dict:
     began, corpus = time.perf_counter(), folder / "corpus.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     if not corpus.exists():
-        write_sample(trial, corpus)
+        write_sample(trial.sample, corpus)
     gopher = {"use_profiles": False} | (BAD if trial.kind == "bad" else {})
     table = {"input": {"paths": [str(corpus)]}, "steps": {"gopher": gopher, "exact": {}}}
     experiment = {
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="*", help="run only trials whose name fits the pattern")
     parser.add_argument("--limit", type=int, default=len(TRIALS), help="run up to this many trials now")
-    parser.add_argument("--budget", default="36runs")
+    parser.add_argument("--budget", default="24runs")
     asked = parser.parse_args()
     results = asked.folder / "results.json"
     lines = json.loads(results.read_text()) if results.exists() else []

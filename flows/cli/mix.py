@@ -31,7 +31,7 @@ from gristmill.flows.cli.output import console, say, say_json, say_table
 @click.option(
     "--kl",
     type=Real(0, 1000),
-    default=0.05,
+    default=0.1,
     show_default=True,
     help="Penalty for the distance from the natural shares, in bits per byte for each unit of KL.",
 )

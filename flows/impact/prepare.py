@@ -84,7 +84,7 @@ def prepare_arm(
     output = Output(work / "arms" / folder_of(arm.data), "arm", inputs, made_with)
 
     def step(about: dict) -> Step:
-        job = Job(measure_overlap, (work / "candidates", documents, plan.impact.heldout.ngram, about), (output,))
+        job = Job(describe_arm, (work / "candidates", documents, plan.impact.heldout.ngram, about), (output,))
         return Step(f"overlap of {arm.data}", {output.folder: {"steps": list(arm.recipe.steps)}}, [job])
 
     if fits(step({})):
@@ -129,17 +129,22 @@ def check_decision_set(work: UPath, settings: Heldout) -> None:
         )
 
 
-def measure_overlap(
+def measure_overlap(candidates: UPath, documents: UPath, ngram: int, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write the overlap of documents with the candidates."""
+    with atomic_write(outputs[0].folder / "overlap.parquet") as file:
+        overlap(candidates, list_shards(documents), ngram).write_parquet(file)
+    return [Written(["overlap.parquet"], {})]
+
+
+def describe_arm(
     candidates: UPath, documents: UPath, ngram: int, about: dict, outputs: tuple[Output, ...]
 ) -> list[Written]:
     """Write the overlap of an arm with the candidates, and its summary with the distinct shares of its text."""
-    folder, shares = outputs[0].folder, overlap(candidates, list_shards(documents), ngram)
+    measure_overlap(candidates, documents, ngram, outputs)
     copies = max(1.0, about.get("counts", {}).get("copies", 1.0))
     distinct = {kind: share / copies for kind, share in distinct_shares(list_shards(documents)).items()}
     about = about | {"distinct": distinct}
-    with atomic_write(folder / "overlap.parquet") as file:
-        shares.write_parquet(file)
-    with atomic_write(folder / "summary.json") as file:
+    with atomic_write(outputs[0].folder / "summary.json") as file:
         file.write(orjson.dumps(about, option=orjson.OPT_INDENT_2))
     return [Written(["overlap.parquet", "summary.json"], {})]
 

@@ -45,7 +45,7 @@ def prepare_heldout(
     for name, folder in documents.items():
         inputs = Input(folder), Input(work / "candidates")
         output = Output(work / "arms" / name, "arm", inputs, [settings.ngram])
-        job = Job(measure_overlap, (work / "candidates", folder, settings.ngram, {}), (output,))
+        job = Job(measure_overlap, (work / "candidates", folder, settings.ngram), (output,))
         run_step(Step(f"overlap of {name}", {output.folder: {"ngram": settings.ngram}}, [job]), engine, progress)
     target = work / "tokens" / "heldout"
     return tokenize([str(work / "candidates")], tokenizer, target, TOKENS, engine, progress).folder
