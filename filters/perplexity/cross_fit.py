@@ -8,7 +8,7 @@
    model. Medians per word in the messy data: 0.6 bits in Korean, 1.6 in Spanish, 3.1 in English, 4.4 in Chinese.
 
 The result does not depend on shards or workers, and no model has to be downloaded. Memory: the hashes of the sample,
-one shard's sample, and the memory of training (filters/ngram/train.py).
+one shard's sample, the memory of training (filters/ngram/train.py), and 40 bytes for each document that is judged.
 """
 
 from collections.abc import Iterable, Iterator
@@ -60,6 +60,7 @@ OWN_SHARE = 1 / 32  # of a shard's text that a model scores, from which on its s
 MAX_UNKNOWN = 0.5  # of the words; a model cannot judge the order of words that it does not know
 MEASURED = {"log10": pl.Float64, "tokens": pl.Int64, "perplexity": pl.Float64, "bits_per_byte": pl.Float64}
 MEASURED |= {"unknown": pl.Float64, "context_gain": pl.Float64}
+JUDGED = ["row", "language", "perplexity", "context_gain", "unknown"]
 NO_SCORES = pl.DataFrame(schema={"row": pl.Int64, "language": pl.String, **MEASURED})
 
 
@@ -134,17 +135,14 @@ class CrossFitPerplexity(CorpusStep):
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield the verdict of each shard, the first with the thresholds of all languages."""
-        report = limits = self._limits(corpus)
-        for part in corpus.parts:
-            decisions = self._decide(read_scores(corpus.stage_folder, part), limits, corpus.rows[part])
-            yield ShardVerdict(part, decisions, reports={THRESHOLDS: report})
+        judged = {part: self._judged(read_scores(corpus.stage_folder, part)) for part in corpus.parts}
+        report = limits = self._limits(pl.concat([self._judged(NO_SCORES), *judged.values()]))
+        for part, scores in judged.items():
+            yield ShardVerdict(part, self._decide(scores, limits, corpus.rows[part]), reports={THRESHOLDS: report})
             report = report.clear()
 
-    def _limits(self, corpus: Corpus) -> pl.DataFrame:
+    def _limits(self, judged: pl.DataFrame) -> pl.DataFrame:
         """Return the number of judged documents and the thresholds of each language; null for none."""
-        wanted = ["language", "perplexity", "context_gain"]
-        parts = (read_scores(corpus.stage_folder, part) for part in corpus.parts)
-        judged = pl.concat(self._judged(scores).select(wanted) for scores in (NO_SCORES, *parts))
         low, high = (
             pl.lit(None, pl.Float64) if percent is None else pl.col("perplexity").quantile(percent / 100)
             for percent in (self.min_percentile, self.max_percentile)
@@ -164,10 +162,10 @@ class CrossFitPerplexity(CorpusStep):
         return pl.when(limit > 0).then(limit)
 
     def _judged(self, scores: pl.DataFrame) -> pl.DataFrame:
-        return scores.filter(pl.col("tokens") >= self.min_words)
+        return scores.filter(pl.col("tokens") >= self.min_words).select(JUDGED)
 
     def _decide(self, scores: pl.DataFrame, limits: pl.DataFrame, rows: int) -> pl.DataFrame:
-        scores = self._judged(scores).join(limits, on="language", maintain_order="left")
+        scores = scores.join(limits, on="language", maintain_order="left")
         shuffled = (pl.col("context_gain") < pl.col("min_gain")) & (pl.col("unknown") <= MAX_UNKNOWN)
         rules = [
             ("percentile_too_low", "perplexity", "low", pl.col("perplexity") < pl.col("low")),

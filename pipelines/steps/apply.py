@@ -21,14 +21,17 @@ from gristmill.pipelines.schema import (
     SPANS,
     TEXT,
     TURNS,
+    VIOLATION,
 )
+from gristmill.pipelines.steps.decisions import lists_by_row
 from gristmill.pipelines.steps.spans import apply_spans, move_turns, rewrite_columns
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.partitions import split_table
 from gristmill.pipelines.storage.shards import cut_groups, read_batches, read_shard, write_shard
 
 SPANS_AT_ONCE = 1 << 18
-VIOLATION = {"step": pl.String, "rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
+STEP_VIOLATION = {"step": pl.String, "rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
+NAMED = {"duplicate_of": pl.String, "similarity": pl.Float64, "mark_similarity": pl.Float64}  # of decisions
 REWRITE = {"step": pl.String, "reason": pl.String, "spans": pl.Int64, "bytes": pl.Int64}
 
 # One row per document that was read, in the order of the documents' shard.
@@ -47,7 +50,7 @@ LEDGER = pa.schema(
         ("mark_similarity", pa.float64()),  # with marks; null where their words decide (dedup/near/marks.py)
         ("bytes", pa.int64()),  # of the text as read
         ("clean_bytes", pa.int64()),  # of the rewritten text
-        ("violations", pl.Series(dtype=pl.List(pl.Struct(VIOLATION))).to_arrow().type),  # of all steps
+        ("violations", pl.Series(dtype=pl.List(pl.Struct(STEP_VIOLATION))).to_arrow().type),  # of all steps
         ("rewrites", pl.Series(dtype=pl.List(pl.Struct(REWRITE))).to_arrow().type),  # by step and reason
     ]
 )
@@ -66,7 +69,8 @@ def apply_shard(
     whose values choose their folders (partitions.py). Memory: a few times the text of one shard.
     """
     shard = input_of(outputs, DOCUMENTS).path
-    decisions = {name: pl.DataFrame(read_shard(each.path)) for name, each in inputs_of(outputs, DECISIONS).items()}
+    decided = inputs_of(outputs, DECISIONS)
+    decisions = {name: read_shard(each.path, ["violations", *NAMED]) for name, each in decided.items()}
     spans = {name: read_shard(each.path) for name, each in inputs_of(outputs, SPANS).items()}
     others = {name: read_shard(each.path) for name, each in inputs_of(outputs, COLUMN_SPANS).items()}
     links = [pl.DataFrame(read_shard(each.path)) for each in inputs_of(outputs, LINKS).values()]
@@ -100,28 +104,25 @@ def apply_shard(
     return [_write(output, rows_of[output.kind], ledger, folders_by.get(output.kind)) for output in outputs]
 
 
-def _explain(decisions: dict[str, pl.DataFrame], shard: UPath, links: list[pl.DataFrame]) -> pl.DataFrame:
+def _explain(decisions: dict[str, pa.Table], shard: UPath, links: list[pl.DataFrame]) -> pl.DataFrame:
     """Return the ledger without sizes: all violations of all steps, the first of them in columns, duplicates."""
     ids = pl.DataFrame(read_shard(shard, [ID, SOURCE])).with_row_index("row")
-    violations = [
-        frame.select("violations", step=pl.lit(name), row=pl.int_range(pl.len(), dtype=pl.UInt32))
-        .explode("violations", empty_as_null=False)
-        .unnest("violations")
-        for name, frame in decisions.items()
-    ]
-    schema = {"step": pl.String, "row": pl.UInt32, "rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
-    every = pl.concat([pl.DataFrame(schema=schema), *(frame.select(*schema) for frame in violations)])
-    by_row = every.group_by("row", maintain_order=True).agg(
-        pl.struct(*VIOLATION).alias("violations"), *(pl.first(name) for name in VIOLATION)
-    )
-    frame = ids.join(by_row, on="row", how="left", maintain_order="left")
-    for column in ("duplicate_of", "similarity", "mark_similarity"):
-        given = [decision[column].alias(name) for name, decision in decisions.items()]
-        first = pl.DataFrame(given).select(pl.coalesce(pl.all())).to_series() if given else pl.lit(None)
+    lists = [table["violations"].combine_chunks() for table in decisions.values()]
+    sizes = [pc.list_value_length(each).to_numpy(zero_copy_only=False) for each in lists]
+    row = np.concatenate([np.zeros(0, np.int64), *(np.repeat(np.arange(each.size), each) for each in sizes)])
+    every = pa.chunked_array([each.flatten() for each in lists], VIOLATION).combine_chunks()
+    counts = np.array([each.sum() for each in sizes], np.int64)
+    step = pa.array([*decisions], pa.string()).take(np.repeat(np.arange(counts.size), counts))
+    broken = pa.StructArray.from_arrays([step, *every.flatten()], names=[*STEP_VIOLATION])
+    violations = pl.Series("violations", lists_by_row(ids.height, row, broken))
+    frame = ids.with_columns(violations, *violations.list.first().struct.unnest().get_columns())
+    for column, kind in NAMED.items():
+        given = [table[column] for table in decisions.values() if table[column].null_count < ids.height]
+        first = pl.coalesce([*map(pl.Series, given), pl.lit(None, kind)])
         frame = frame.with_columns(first.alias("duplicate_neighbor" if column == "duplicate_of" else column))
     kept = pl.concat([pl.DataFrame(LINK.empty_table()), *links]).with_columns(pl.col("row").cast(pl.UInt32))
     frame = frame.join(kept, on="row", how="left", maintain_order="left")
-    return frame.with_columns(kept=pl.col("rule").is_null(), violations=pl.col("violations").fill_null([]))
+    return frame.with_columns(kept=pl.col("rule").is_null())
 
 
 def _of_column(spans: pa.Table) -> pa.Table:
@@ -142,9 +143,8 @@ def _rewritten_by(spans: list[tuple[str, pa.Table]], rows: int) -> pl.Series:
     ]
     every = pl.concat([pl.DataFrame(schema={"row": pl.Int64, **REWRITE}), *frames])
     every = every.group_by("row", "step", "reason", maintain_order=True).agg(pl.sum("spans", "bytes"))
-    by_row = every.group_by("row", maintain_order=True).agg(pl.struct(*REWRITE).alias("rewrites"))
-    rows = pl.DataFrame({"row": np.arange(rows)}).join(by_row, on="row", how="left", maintain_order="left")
-    return rows["rewrites"].fill_null([])
+    rewrites = every.select(pl.struct(*REWRITE)).to_series().to_arrow()
+    return pl.Series("rewrites", lists_by_row(rows, every["row"].to_numpy(), rewrites))
 
 
 def _with_reason(table: pa.Table, ledger: pl.DataFrame) -> pa.Table:

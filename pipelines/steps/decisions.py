@@ -23,11 +23,15 @@ def violation_lists(documents: int, found: Iterable[Violations]) -> pl.Series:
         rows.append(violating)
         values.append(value)
         thresholds.append(np.broadcast_to(threshold, violating.size))
-    row = np.concatenate(rows)
     columns = [pa.array(names, pa.string()), *map(np.concatenate, (values, thresholds))]
-    broken = pa.StructArray.from_arrays(columns, fields=[*VIOLATION]).take(np.argsort(row, kind="stable"))
+    broken = pa.StructArray.from_arrays(columns, fields=[*VIOLATION])
+    return pl.Series("violations", lists_by_row(documents, np.concatenate(rows), broken))
+
+
+def lists_by_row(documents: int, row: np.ndarray, values: pa.Array) -> pa.LargeListArray:
+    """Return the values of each document, in the order given, from the ``row`` of each value, int64[n]."""
     offsets = np.append(0, np.cumsum(np.bincount(row, minlength=documents)))
-    return pl.Series("violations", pa.LargeListArray.from_arrays(offsets, broken))
+    return pa.LargeListArray.from_arrays(offsets, values.take(np.argsort(row, kind="stable")))
 
 
 def write_decisions(path: UPath, ids: pa.ChunkedArray, *columns: pl.Series) -> dict[str, int]:

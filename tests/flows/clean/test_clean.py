@@ -118,11 +118,17 @@ def test_run_again_it_does_nothing(tmp_path, corpus, run, monkeypatch):
     assert run(tmp_path / "work", corpus) == before
 
 
-def test_a_changed_threshold_measures_nothing_again(tmp_path, corpus, run, monkeypatch):
+@pytest.mark.parametrize(("changes", "more"), [(LOOSER, True), (["c4.min_sentences=5"], False)])
+def test_a_changed_threshold_measures_nothing_again_and_writes_what_a_new_run_writes(
+    tmp_path, corpus, run, monkeypatch, changes, more
+):
     before = run(tmp_path / "work", corpus)
-    monkeypatch.setattr("gristmill.filters.core.measure._measure", lambda *args: pytest.fail("measured again"))
-    after = run(tmp_path / "work", corpus, changes=LOOSER)
-    assert after["clean"] > before["clean"]
+    with monkeypatch.context() as patched:
+        patched.setattr("gristmill.filters.core.measure._measure", lambda *args: pytest.fail("measured again"))
+        after = run(tmp_path / "work", corpus, changes=changes)
+    assert after["clean"] != before["clean"] and (after["clean"] > before["clean"]) == more
+    assert run(tmp_path / "fresh", corpus, changes=changes) == after
+    assert tree(tmp_path / "work", *RESULTS, "steps") == tree(tmp_path / "fresh", *RESULTS, "steps")
 
 
 def test_changed_and_changed_back_is_as_it_was(tmp_path, corpus, run):
