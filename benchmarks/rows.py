@@ -12,7 +12,6 @@ CACHE, RESULTS = BUILD / "bench", BUILD / "bench" / "results.json"
 PEERS = BUILD / "peers" / ".venv" / "bin" / "python"
 DATA = Path(os.environ.get("GRISTMILL_SHARED_DATA", HERE.parent.parent / "shared" / "data"))
 RECIPE = HERE.parent / "recipes" / "clean-corpus.toml"
-EVALUATION = DATA / "eval_benchmarks.jsonl.zst"
 # FineWeb's whole chain: its filters, MinHash with 14 bands of 8 rows, e-mail and IP addresses replaced.
 FINEWEB = """\
 extends = "fineweb"
