@@ -1,4 +1,4 @@
-"""What rows of the comparison run: prepared inputs, and commands of ours and of peers. It imports nothing large."""
+"""Sides of the comparison: prepared inputs, and commands of ours and of peers. This module imports nothing large."""
 
 import os
 import sys
