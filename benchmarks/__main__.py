@@ -13,7 +13,8 @@ import sys
 from dataclasses import asdict
 
 from benchmarks.harness import BenchmarkError, compare, table
-from benchmarks.rows import RESULTS, rows
+from benchmarks.rows import rows
+from benchmarks.sides import RESULTS
 
 
 def main() -> None:

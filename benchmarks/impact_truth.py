@@ -27,7 +27,7 @@ from typing import NamedTuple
 from rich.console import Console
 from upath import UPath
 
-from benchmarks.rows import DATA
+from benchmarks.sides import DATA
 from gristmill.flows.engine.engines import engine
 from gristmill.flows.engine.progress import RichProgress
 from gristmill.flows.impact.eval_sets import cut_pieces

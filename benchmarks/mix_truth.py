@@ -16,7 +16,7 @@ from pathlib import Path
 from upath import UPath
 
 from benchmarks.impact_truth import read_texts
-from benchmarks.rows import DATA
+from benchmarks.sides import DATA
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine

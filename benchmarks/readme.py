@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 
 from benchmarks.harness import Figures, table
-from benchmarks.rows import RESULTS, ROWS
+from benchmarks.rows import ROWS
+from benchmarks.sides import RESULTS
 from benchmarks.speed_chart import chart
 from gristmill.flows.clean.funnel import funnel
 from gristmill.flows.cli.output import render

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from upath import UPath
 
-from benchmarks.rows import DATA
+from benchmarks.sides import DATA
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.engine.engines import engine
 from gristmill.flows.impact.recipe import parse_impact

@@ -241,13 +241,6 @@ def id_to_bytes(model: Model) -> list[bytes]:
     return [p[len(prefix) :] if p.startswith(prefix) and p != prefix else b" " + p for p in model.pieces]
 
 
-def pad_batch(ids: Ragged, length: int, pad: int, cut_left: bool = False) -> np.ndarray:
-    """Return documents as one array [rows, length], padded, or truncated at the end (or at the beginning)."""
-    rows = np.full((ids.rows, length), pad, ids.data.dtype)
-    _fill_rows(*ids, rows, cut_left)
-    return rows
-
-
 def bpe_encoder(model: Model) -> Encode:
     """Return the encoder of BPE over bytes or characters; ``words`` and ``chars`` are BPE without merges."""
     text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id) and id not in model.user_symbols}
@@ -359,13 +352,3 @@ def _write_pieces(offsets, ids, piece_offsets, text):
                 at += 1
     new_offsets[offsets.size - 1] = at
     return new_offsets, data
-
-
-@allocating_kernel
-def _fill_rows(offsets, ids, rows, cut_left):
-    for row in range(rows.shape[0]):
-        begin, end = offsets[row], offsets[row + 1]
-        if end - begin > rows.shape[1]:
-            begin, end = (end - rows.shape[1], end) if cut_left else (begin, begin + rows.shape[1])
-        for i in range(begin, end):
-            rows[row, i - begin] = ids[i]

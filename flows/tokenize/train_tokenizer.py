@@ -175,7 +175,7 @@ def _counting_step(
     jobs = []
     for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
         part = Output(folder, f"part-{n:05d}", (shard,), counted)
-        jobs.append(Job(work_on, given, (part,), file["bytes"]))
+        jobs.append(Job(work_on, given, (part,), file["bytes"], threaded=True))
     return Step(title, {folder: counted}, jobs)
 
 

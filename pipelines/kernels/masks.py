@@ -37,20 +37,6 @@ def range_mask(typing, data, at, low, high):
 
 
 @inline_kernel
-def range_mask_near_end(data, at, low, high):
-    """Return ``range_mask`` at any place, 0 <= ``at`` <= ``data.size``; bits after the end of the array are 0."""
-    if at + WINDOW <= data.size:
-        return range_mask(data, at, low, high)
-    if data.size >= WINDOW:
-        behind = at + WINDOW - data.size
-        return range_mask(data, data.size - WINDOW, low, high) >> np.uint64(behind) if behind < WINDOW else np.uint64(0)
-    mask = np.uint64(0)
-    for i in range(at, data.size):
-        mask |= np.uint64(low <= data[i] <= high) << np.uint64(i - at)
-    return mask
-
-
-@inline_kernel
 def low_bits_mask(count):
     """Return a uint64 mask of the ``count`` lowest bits, 0 <= count; all bits from 64 on."""
     return (np.uint64(1) << np.uint64(count)) - np.uint64(1) if count < WINDOW else ~np.uint64(0)

@@ -62,7 +62,8 @@ def encode_step(
         inputs = shard, tokenizer_of(encoder)
         made_with = [FORMAT, *chat.version, roles[shard]] if chat else FORMAT
         args = encoder, chat if roles.get(shard) else None, chat is not None and chat.answers_only
-        jobs.append(Job(_encode, args, (Output(folder, f"part-{n:05d}", inputs, made_with),), file["bytes"]))
+        output = Output(folder, f"part-{n:05d}", inputs, made_with)
+        jobs.append(Job(_encode, args, (output,), file["bytes"], threaded=True))
     about = {"tokenizer": encoder.info.sha256} | ({"chat": chat.version} if chat else {})
     return Step("encode", {folder: about}, jobs)
 
@@ -89,12 +90,12 @@ def gather_step(tokens: UPath, encoder: TokenEncoder, settings: TokenSettings) -
     epochs = {source.name: source.epochs for source in sources}
     masked = any(name.endswith(LEARNED) for name in encoded.files)
     inputs, made_with = (Input(folder), tokenizer_of(encoder)), settings.model_dump(mode="json")
-    jobs = [Job(_copy, (encoder.file,), (Output(tokens, TOKENIZER, inputs[1:]),))]
+    jobs = [Job(_copy, (encoder.file,), (Output(tokens, TOKENIZER, inputs[1:]),), cheap=True)]
     for hash_range in hash_ranges(there, settings):
         args = (folder, parts, hash_range, info, settings, epochs, masked)
         output = Output(tokens, hash_range.name, inputs, [made_with, *hash_range])
         size = (hash_range.last - hash_range.first) * there[hash_range.split] >> 64
-        jobs.append(Job(gather_shard, args, (output,), size * info.dtype.itemsize))
+        jobs.append(Job(gather_shard, args, (output,), size * info.dtype.itemsize, cheap=True))
     about = {
         "format": FORMAT,
         "dtype": info.dtype.str,

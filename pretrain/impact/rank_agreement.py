@@ -28,11 +28,6 @@ class Agreement(NamedTuple):
         return self._asdict() | {"tau_interval": list(self.tau_interval), "rho_interval": list(self.rho_interval)}
 
 
-def pairwise_agreement(losses: ArrayLike, others: ArrayLike) -> float:
-    """Return the share of pairs of arms that both order alike; ties count half, and no pair gives 1."""
-    return (kendall(losses, others) + 1) / 2
-
-
 def kendall(losses: ArrayLike, others: ArrayLike) -> float:
     """Compute Kendall's tau: 1 for the same order, 0 for none, -1 for the reverse; a tie is no order."""
     return float(_kendall(np.asarray(losses)[None], np.asarray(others)[None])[0])

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import rows
+from benchmarks import rows, sides
 from benchmarks.harness import BenchmarkError, Figures, Row, Run, Side, compare, run, table
 from benchmarks.speed_chart import chart
 
@@ -116,13 +116,13 @@ def test_rows_are_chosen_by_a_word_of_their_name(monkeypatch):
 
 
 def test_absent_peers_and_data_are_said_plainly(monkeypatch, tmp_path):
-    monkeypatch.setattr(rows, "PEERS", tmp_path / "python")
+    monkeypatch.setattr(sides, "PEERS", tmp_path / "python")
     with pytest.raises(BenchmarkError, match="make peers"):
-        rows.theirs("spacy_words")
-    monkeypatch.setattr(rows, "DATA", tmp_path / "nowhere")
-    monkeypatch.setattr(rows, "CACHE", tmp_path / "bench")
+        sides.theirs("spacy_words")
+    monkeypatch.setattr(sides, "DATA", tmp_path / "nowhere")
+    monkeypatch.setattr(sides, "CACHE", tmp_path / "bench")
     with pytest.raises(BenchmarkError, match="GRISTMILL_SHARED_DATA"):
-        rows.english(1)
+        sides.english(1)
 
 
 def test_the_command_prints_a_table_and_keeps_the_figures(monkeypatch, tmp_path, capsys):

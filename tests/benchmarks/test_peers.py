@@ -3,7 +3,7 @@ import json
 import pytest
 
 from benchmarks.harness import run
-from benchmarks.rows import PEERS, theirs
+from benchmarks.sides import PEERS, theirs
 
 pytestmark = pytest.mark.skipif(not PEERS.exists(), reason="the peers are not installed; `make peers` does it")
 

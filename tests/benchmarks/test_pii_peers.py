@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from benchmarks import pii
 from benchmarks.harness import BenchmarkError
-from benchmarks.rows import PEERS
+from benchmarks.sides import PEERS
 from gristmill.flows.clean.pii import finder_of
 from gristmill.flows.cli import group
 from gristmill.pipelines.errors import InputError

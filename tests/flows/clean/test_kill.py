@@ -8,6 +8,7 @@ import time
 import polars as pl
 import pytest
 from corpora import documents, tree, write_jsonl
+from own_recipe import write_raw
 
 RESULTS = ("documents", "rejects", "steps", "clean", "removed", "ledger")
 
@@ -65,9 +66,7 @@ keep = 0.8
 
 def killed_and_whole(tmp_path, recipe, gristmill, workers):
     """Run the recipe once to its end and once killed five times; both must leave the same. The ledger."""
-    for k in range(4):
-        rows = [{**row, "id": f"{k}-{row['id']}"} for row in documents(seed=k)]
-        write_jsonl(tmp_path / "raw" / f"{k}.jsonl", rows)
+    write_raw(tmp_path / "raw")
     command = [
         "clean",
         recipe,

@@ -120,15 +120,15 @@ def test_arguments_that_are_no_text_are_a_mistake():
     )
 
 
-def test_controls_in_arguments_and_file_names_are_shown(tmp_path):
+def test_controls_in_arguments_and_file_names_are_shown(tmp_path, gristmill):
     for arguments in (["why", "a", "b", "\x1b[31m\u202e"], ["\x1b[31m"], ["--\x1b[31m"], ["clean", "\x1b[31m\nx"]):
-        done = run(*arguments)
-        assert done.returncode == 2 and not controls(done.stderr.decode()) and done.stderr.count(b"\n") == 1
+        done = gristmill(*arguments)
+        assert done.returncode == 2 and not controls(done.stderr) and done.stderr.count("\n") == 1
     (tmp_path / "\x1b[31m\u202e.jsonl").write_text("{}")
     (tmp_path / "\x1b[2J").mkdir()
     for place in (tmp_path / "\x1b[31m\u202e.jsonl", tmp_path / "\x1b[2J", tmp_path):
-        done = run("inspect", str(place))
-        assert not controls((done.stderr + done.stdout).decode()) and b"Traceback" not in done.stderr
+        done = gristmill("inspect", place)
+        assert not controls(done.stderr + done.stdout) and "Traceback" not in done.stderr
 
 
 def test_an_error_that_quotes_a_document_is_escaped(shard, capsys):

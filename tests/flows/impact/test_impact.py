@@ -1,12 +1,10 @@
 """gristmill impact: simulated experiments, a tiny real one, and what it refuses."""
 
 import json
-import tomllib
 from collections import Counter
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from corpora import IMPACT, RECIPE, documents, write_jsonl
@@ -17,17 +15,12 @@ from upath import UPath
 
 from benchmarks.impact import SD, false_findings, found
 from gristmill.flows.cli import group
-from gristmill.flows.impact.arms import arms_of
-from gristmill.flows.impact.documents.distinct import distinct_shares
 from gristmill.flows.impact.documents.samples import own_documents
-from gristmill.flows.impact.eval_sets import cut_pieces, overlap
-from gristmill.flows.impact.recipe import parse_impact, read_impact
-from gristmill.flows.impact.train import Data
+from gristmill.flows.impact.eval_sets import overlap
 from gristmill.flows.impact.verdicts import disagreements
-from gristmill.pipelines.errors import GristmillError, InputError, RecipeError, WorkError
+from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.storage.manifest import Manifest, Part, record_part
-from gristmill.pipelines.storage.shards import write_shard
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.impact.significance import smallest_effect
 
@@ -315,143 +308,3 @@ def test_parts_are_disjoint_and_together_all_documents(experiment, parts):
     assert len({split.fingerprint for split in dealt}) == parts
     texts = Counter(tuple(ids) for split in dealt for ids in np.split(split.read(0, split.count), split.ends[:-1]))
     assert texts == Counter(tuple(ids) for ids in np.split(whole.read(0, whole.count), whole.ends[:-1]))
-
-
-def test_distinct_text_counts_copies_and_shared_passages_once(tmp_path):
-    words = [f"w{i}" for i in range(4000)]
-    texts = [" ".join(words), " ".join(words), " ".join([*words[:2000], *(f"v{i}" for i in range(2000))]), ""]
-    rows = [{"id": str(i), "text": text, "source": ""} for i, text in enumerate(texts)]
-    write_shard(UPath(tmp_path / "0.parquet"), [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
-    found = distinct_shares([UPath(tmp_path / "0.parquet")])
-    assert found["exact"] == pytest.approx(2 / 3, abs=0.01) and found["near"] == pytest.approx(0.5, abs=0.05)
-    assert distinct_shares([]) == {"exact": 1.0, "near": 1.0}
-
-
-# What is asked for, and what is refused.
-
-
-def test_paths_in_a_recipe_begin_in_its_folder(experiment, tmp_path, monkeypatch):
-    (tmp_path / "own.toml").write_text(
-        'recipe = "clean.toml"\n[input]\npaths = ["raw"]\n[heldout]\nsets = { books = ["books/*.txt", "s3://b/c"] }\n'
-    )
-    monkeypatch.chdir(experiment)
-    found = read_impact(str(tmp_path / "own.toml"))
-    assert found.input.paths == [str(tmp_path / "raw")] and found.folder == str(tmp_path)
-    assert found.heldout.sets == {"books": [str(tmp_path / "books/*.txt"), "s3://b/c"]}
-    assert read_impact(str(tmp_path / "own.toml"), (), ("raw",)).input.paths == ["raw"]  # of the command line
-
-
-def test_a_plan_without_the_file_that_decides_is_refused(experiment, tmp_path):
-    change = f'heldout.sets={{ books = ["{tmp_path / "books.txt"}"] }}'
-    with pytest.raises(InputError, match=r"books\.txt"):
-        call(
-            *("impact", "plan", experiment / "tiny.toml", "--input", experiment / "raw"),
-            *("--output", tmp_path / "work", "--set", change),
-        )
-
-
-def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
-    extra = ("--set", 'arms.without="each"', "--set", 'arms.only=["exact"]', "--set", "budget.max_seeds=5")
-    arguments = ("--input", experiment / "raw", "--output", tmp_path / "planned", *extra)
-    done = call("impact", "plan", experiment / "tiny.toml", *arguments)
-    plan = json.loads((tmp_path / "planned" / "plan.json").read_text())
-    against = {name: arm["against"] for name, arm in plan["arms"].items()}
-    without = {f"without {step}": "full" for step in ("c4", "fineweb", "exact")}
-    assert against == {"raw": None, "full": "raw", **without, "only exact": "raw"}
-    assert plan["arms"]["without c4"]["steps"] == ["fineweb", "exact"]
-    assert [look["seeds"] for look in plan["looks"]] == [2, 4, 5] and plan["test"]["decision_set"] == "manual"
-    assert "with a probability of 80 %" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ("budget.seed=3", r"no setting 'seed'; did you mean 'seeds'"),
-        ("budget.seeds=1", r"seeds: .*greater than or equal to 2.*found 1"),
-        ("budget.max_seeds=1", r"greater than or equal to 2"),
-        ("heldout.decision_set=prose", r"decision_set 'prose' is unknown"),
-        ("heldout.decision_set=raw", r"decision_set 'raw' is held out from the corpus"),
-        ('heldout.sets={ manual = ["x"] }', r"the name 'manual' of a set"),
-        ("arms.shares={ half = [0.5, 0.5] }", r"a share begins below its end"),
-        ("arms.shares={ half = [0.5] }", r"shares\.half: .*2 items"),
-        ('arms.shares={ "a/b" = [0, 1] }', r"\[arms.shares\]: a name is"),
-        ('heldout.sets.raw=["x"]', r"the name 'raw' of a set"),
-        ('arms.without=["exakt"]', r"unknown part 'exakt'; did you mean 'exact'"),
-        ('arms.groups.all=["c5"]', r"has no step 'c5'; did you mean 'c4'"),
-        ('arms.groups={ "../x" = ["c4"] }', r"\[arms.groups\]: a name is 1 to 64 of .*, found '\.\./x'"),
-        ('arms.recipes={ ".." = "x.toml" }', r"\[arms.recipes\]: a name is .*, found '\.\.'"),
-        ('arms.tokenizers={ "a/b" = "x" }', r"\[arms.tokenizers\]: a name is .*, found 'a/b'"),
-        ('heldout.sets={ "a:b" = ["x"] }', r"\[heldout.sets\]: a name is .*, found 'a:b'"),
-        ("model.preset=nano-bert", r"predicts the next token"),
-        ("model.preset=nano-t5", r"predicts the next token"),
-        ("model.d_modle=64", r"no setting 'd_modle'; did you mean 'd_model'"),
-        ("bugdet.seeds=3", r"did you mean 'budget'"),
-        ('scaling.arms=["rwa"]', r"did you mean 'raw'"),
-        ("arms.full=false", r"nothing to compare"),
-    ],
-)
-def test_mistakes_are_named(experiment, change, complaint):
-    with pytest.raises(GristmillError, match=complaint) as error:
-        arms_of(read_impact(str(experiment / "tiny.toml"), (change,), ("raw",)))
-    assert "\n" not in str(error.value)
-
-
-def test_two_arms_of_one_folder_are_a_mistake(experiment):
-    changes = 'arms.without=["c4"]', 'arms.recipes={ Without-c4 = "recipe.toml" }'
-    with pytest.raises(RecipeError, match="two arms named 'without c4' and 'Without-c4'"):
-        arms_of(read_impact(str(experiment / "tiny.toml"), changes, ("raw",)))
-
-
-def test_a_recipe_that_is_not_there_or_reads_nothing(tmp_path, experiment):
-    with pytest.raises(RecipeError, match="no recipe at"):
-        read_impact(str(tmp_path / "none.toml"))
-    with pytest.raises(RecipeError, match="nothing to read"):
-        read_impact(str(experiment / "tiny.toml"))
-
-
-def test_a_table_is_read_as_its_file_is(experiment):
-    file = experiment / "tiny.toml"
-    table = tomllib.loads(file.read_text())
-    changed = ("budget.seeds=4",), ("raw",)
-    assert parse_impact(table, "recipe", *changed, str(experiment)) == read_impact(str(file), *changed)
-    with pytest.raises(RecipeError, match=r"^recipe: "):
-        parse_impact({"nonsense": 1}, "recipe", (), ("raw",))
-
-
-# Pieces, overlap, epochs.
-
-
-@given(
-    st.lists(st.sampled_from(["a", "word ", "\n", "ü", "漢", "👩", " ", "x" * 70])).map("".join), st.integers(64, 90)
-)
-def test_pieces_are_whole_characters_and_all_of_the_text(text, size):
-    pieces = cut_pieces(text.encode(), size)
-    assert "".join("".join(pieces).split()) == "".join(text.split())
-    assert all(0 < len(piece.encode()) <= size for piece in pieces)
-
-
-def test_overlap_counts_grams_that_any_documents_hold(tmp_path):
-    words = [f"w{i}" for i in range(40)]
-    texts = {
-        "whole": words,
-        "half": [*words[:20], *(f"v{i}" for i in range(20))],
-        "new": words[::-1],
-        "short": words[:9],
-    }
-    pieces = [{"id": name, "text": " ".join(text), "source": "raw"} for name, text in texts.items()]
-    trained = [{"id": str(k), "text": " ".join(words[k : k + 25]), "source": ""} for k in (0, 15)]
-    for name, rows in (("pieces", pieces), ("trained", trained)):
-        folder = UPath(tmp_path / name)
-        write_shard(folder / "0.parquet", [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
-        Manifest("", {}, {"0": Part.from_files(folder, "", ["0.parquet"], {})}).write(folder)
-    shares = overlap(UPath(tmp_path / "pieces"), [UPath(tmp_path / "trained" / "0.parquet")], 13)["share"].to_list()
-    # 28 grams of 13 words: the two documents share words 15 to 24, so the grams of 3 to 14 that cross are in neither
-    assert shares[0] == pytest.approx((13 + 13) / 28) and shares[1] == pytest.approx(8 / 28)
-    assert shares[2] == 0.0 and shares[3] is None
-
-
-def test_repeated_tokens_are_worth_less():
-    assert Data(tokens=1000, bytes=4000, trained=500).effective == 500
-    twice = Data(tokens=1000, bytes=4000, trained=2000)
-    assert twice.unique == 1000 and 1900 < twice.effective < 2000 and twice.source_bytes == 8000
-    assert Data(tokens=1000, bytes=4000, trained=10**6).effective < 1000 * 16.5

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 import yaml
 from corpora import IMPACT, documents, tree, write_jsonl
+from own_recipe import write_own_recipe, write_raw
 from processes import dask_cluster
 
 from gristmill.flows.orchestration.serve import DEPLOYED
@@ -41,15 +42,19 @@ def params(parameters):
 
 @pytest.mark.flow
 @pytest.mark.slow
-def test_the_deployment_gives_the_same_bytes_as_the_command(environment, tmp_path, gristmill, corpus, recipe):
+def test_the_deployment_gives_the_same_bytes_as_the_command(environment, tmp_path, gristmill):
+    """With built-in steps, code of a user and joined scores."""
+    recipe, raw = write_own_recipe(tmp_path), write_raw(tmp_path / "raw")
     by_command, by_flow = tmp_path / "command", tmp_path / "flow"
-    assert gristmill("clean", recipe, "--input", corpus, "--output", by_command).returncode == 0
-    parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(by_flow), "workers": 2}
+    recipe.write_text(recipe.read_text() + "\n[steps.c4]\nmin_sentences = 2\n\n[steps.fineweb]\n")
+    assert gristmill("clean", recipe, "--input", raw, "--output", by_command).returncode == 0
+    parameters = {"recipe": str(recipe), "input": [str(raw)], "output": str(by_flow), "workers": 2}
     told = prefect(environment, "deployment", "run", "clean-corpus/local", "--watch", *params(parameters))
     assert "Completed" in told and "funnel of " in told
     kept = pl.read_parquet(by_flow / "clean" / "*.parquet").height
-    assert ["clean", str(kept), "0.1"] in [line.split() for line in told.splitlines()], told
-    assert tree(by_flow, "clean", "removed", "ledger") == tree(by_command, "clean", "removed", "ledger")
+    assert ["clean", f"{kept:,}"] in [line.split()[:2] for line in told.splitlines()], told
+    results = "documents", "rejects", "steps", "clean", "removed", "ledger"
+    assert tree(by_flow, *results) == tree(by_command, *results)
 
 
 @pytest.mark.flow
@@ -93,7 +98,7 @@ def test_a_recipe_runs_to_a_model_as_the_command_does(environment, tmp_path, cor
 @pytest.mark.flow
 @pytest.mark.slow
 def test_an_experiment_ends_in_a_verdict(environment, tmp_path, corpus, recipe):
-    (tmp_path / "tiny.toml").write_text(IMPACT)
+    (tmp_path / "tiny.toml").write_text(IMPACT.partition("[scaling]")[0])
     parameters = {"recipe": str(tmp_path / "tiny.toml"), "input": [str(corpus)], "output": str(tmp_path / "impact")}
     assert "Completed" in prefect(
         environment, "deployment", "run", "measure-impact/local", "--watch", *params(parameters)

@@ -1,4 +1,4 @@
-"""Masks of 64 bytes against a loop over bytes, at every distance from the end of the text."""
+"""Masks of 64 bytes against a loop over bytes."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.pipelines.kernels.intrinsics import kernel
-from gristmill.pipelines.kernels.masks import WINDOW, low_bits_mask, range_mask, range_mask_near_end
+from gristmill.pipelines.kernels.masks import WINDOW, low_bits_mask, range_mask
 
 CLASSES = [(97, 122), (0, 255), (128, 255), (10, 10), (0, 0), (255, 255), (9, 13)]
 bytes_ = st.integers(0, 255)
@@ -15,11 +15,6 @@ bytes_ = st.integers(0, 255)
 @kernel
 def whole(data, at, low, high):
     return range_mask(data, at, low, high)
-
-
-@kernel
-def near_end(data, at, low, high):
-    return range_mask_near_end(data, at, low, high)
 
 
 @kernel
@@ -50,14 +45,6 @@ def test_a_mask_answers_as_a_loop_over_bytes(text, one, other, draw):
     at = draw.draw(st.integers(0, data.size - WINDOW))
     assert whole(data, at, low, high) == by_byte(data, at, low, high)
     assert letters(data, at) == by_byte(data, at, 65, 90) | by_byte(data, at, 97, 122)
-
-
-@pytest.mark.parametrize("size", [0, 1, 15, 63, 64, 65, 127, 128, 129])
-def test_a_mask_near_the_end_has_no_bits_behind_it(size):
-    data = np.random.default_rng(size).integers(0, 256, size, np.uint8)
-    for at in range(size + 1):
-        for low, high in CLASSES:
-            assert near_end(data, at, low, high) == by_byte(data, at, low, high)
 
 
 @pytest.mark.parametrize("count", [0, 1, 31, 63, 64, 65, 1000])

@@ -24,7 +24,7 @@ from gristmill.tokenizers_lab.formats.huggingface_read import read_huggingface
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken, to_tiktoken
 from gristmill.tokenizers_lab.pretokenize import PATTERNS
-from gristmill.tokenizers_lab.tokenizer import Tokenizer, pad_batch
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 from tests.reference import bpe as plain
 
@@ -315,12 +315,6 @@ def test_offsets_are_where_text_begins(tokenizer):
         for id, at in zip(ids.data[begin:stop], offsets[begin:stop], strict=True):
             piece = tokenizer.model.pieces[id]
             assert text.encode()[at : at + len(piece)] == piece
-
-
-def test_a_rectangle_cuts_what_is_long_and_pads_what_is_short():
-    ids = Ragged(np.array([0, 0, 2, 6]), np.array([1, 2, 3, 4, 5, 6], np.uint16))
-    assert pad_batch(ids, 3, 9).tolist() == [[9, 9, 9], [1, 2, 9], [3, 4, 5]]
-    assert pad_batch(ids, 3, 9, cut_left=True).tolist()[2] == [4, 5, 6]
 
 
 def test_formats_of_others_come_back_as_they_were():
