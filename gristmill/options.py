@@ -30,7 +30,7 @@ def paths_of(given: Paths) -> list[str]:
 
 def path_of(path: Path) -> str:
     """Return a path as a string; a path of a store is its URL."""
-    return text if "://" in (text := str(path)) else os.fspath(path)
+    return str(path) if "://" in str(path) or not isinstance(path, str | os.PathLike) else os.fspath(path)
 
 
 def changes_of(settings: Settings | None) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ IMPORTS = re.compile(r"^(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))"
 @cache
 def imported(path: Path) -> frozenset[Path]:
     """Return the files of Gristmill that a file imports by statements without indentation."""
-    found = set()
+    found: set[Path] = set()
     for package, names, module in IMPORTS.findall(path.read_text("utf-8")):
         for name in [module or package, *(f"{package}.{name}" for name in re.findall(r"\w+", names))]:
             found |= _files(name)

@@ -19,9 +19,8 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.inputs.turns import INPUT, SEPARATOR, Turn, messages_of
-from gristmill.pipelines.settings import nearest
 from gristmill.pipelines.storage.files import to_path
 
 FOLDER, SUFFIX = Path(__file__).parent / "templates", ".jinja"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import orjson
@@ -22,7 +22,6 @@ from gristmill.tokenizers_lab.strings.added_tokens import AddedToken
 if TYPE_CHECKING:
     from upath import UPath
 
-P = TypeVar("P", bound="Path | UPath")
 FILE = "gristmill.json"
 FORMAT, VERSION = "gristmill tokenizer", 4
 END_OF_TEXT = "<|endoftext|>"
@@ -154,7 +153,7 @@ def finish_model(model: Model, folder: "UPath") -> None:
     Manifest(name, {}, {FILE: Part.from_files(folder, name, [FILE], counts)}).write(folder)
 
 
-def find_model(path: P) -> P:
+def find_model(path: "Path | UPath") -> "Path | UPath":
     """Return the file of a tokenizer: the path, or the file in a folder. Raises WorkError if it is missing."""
     file = path / FILE if path.is_dir() else path
     if not file.exists():
