@@ -27,8 +27,8 @@ def check_rates(plan: ImpactPlan, scored: Scored, look: Look, rows: list[dict]) 
         if not {series(arm, OTHER_RATE), series(against, OTHER_RATE)} <= scored.nats.keys() or scored.parts == 1:
             continue
         other = compare(_losses(scored, arm, name), _losses(scored, against, name), look.alpha)
-        from_other = (scored.changes(each, name, OTHER_RATE) for each in (against, arm))
-        change = compare(*from_other, CHECK_ALPHA)
+        before, after = (scored.changes(each, name, OTHER_RATE) for each in (against, arm))
+        change = compare(before, after, CHECK_ALPHA)
         holds = not depends_on_rate(row["verdict"], row["delta"], row["margin"], other, change.welch)
         row["other_rate"] = {
             "rate": plan.impact.rates.other,
