@@ -21,13 +21,13 @@ def write_lines(path: Path, rows: Iterable[dict]) -> str:
     return str(path)
 
 
-def pretrain(texts: Iterable[dict], folder: Path, steps: int, vocab_size: int, validation: float = 0.01) -> BaseModel:
-    """Train a ``nano-gpt2`` on texts with ids for some steps of 2,048 tokens; a share of the texts is held out."""
+def pretrain(texts: Iterable[dict], folder: Path, steps: int, vocab_size: int) -> BaseModel:
+    """Train a ``nano-gpt2`` on texts with ids for some steps of 2,048 tokens; a hundredth of the texts is held out."""
     text = write_lines(folder / "text.jsonl", ({"id": row["id"], "text": row["text"]} for row in texts))
     tokenizer, tokens, base = (str(folder / name) for name in ("tokenizer", "tokens", "base"))
     for command in (
         f"tokenizer train {text} --vocab-size {vocab_size} --output {tokenizer}",
-        f"tokenize {text} --tokenizer {tokenizer} --set tokens.validation={validation} --output {tokens}",
+        f"tokenize {text} --tokenizer {tokenizer} --output {tokens}",
         f"pretrain {tokens} --preset nano-gpt2 --steps {steps} --output {base}",
     ):
         assert run(command.split()) == 0, command

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.base_model import pretrain, write_lines
-from benchmarks.inputs import read
+from benchmarks.inputs import cut, read
 from gristmill.filters.fasttext.predict import FastTextPredictor
 from gristmill.filters.fasttext.train import FastTextSettings, train
 from gristmill.flows.models.finetuning import classify
@@ -27,8 +27,15 @@ from gristmill.pretrain.impact.bootstrap import bootstrap
 from gristmill.pretrain.impact.significance import compare, mean_interval
 
 READ = ("quality_offensive", "quality_movie_reviews", "prose_speeches")
+MEGABYTES = 4
 CLASSES = ["false", "true"]  # spam
 FASTTEXT = FastTextSettings(epochs=25, learning_rate=0.2)
+
+
+def base_texts(data: Path) -> Iterator[dict]:
+    """Yield `MEGABYTES` of the texts that the base model reads."""
+    documents = [(row["id"], row["text"]) for name in READ for row in read(data, name)]
+    return ({"id": id, "text": text} for id, text in cut(documents, MEGABYTES))
 
 
 def messages(data: Path) -> dict[str, dict]:
@@ -72,8 +79,7 @@ def main(data, base_steps, steps, seeds):
     rows = messages(data)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        texts = (row for source in READ for row in read(data, source))
-        base = pretrain(texts, folder, base_steps, 4096).run
+        base = pretrain(base_texts(data), folder, base_steps, 4096).run
         sms = write_lines(folder / "sms.jsonl", rows.values())
         tables = list(of_gpt(base, sms, folder, seeds, steps))
     held_out = tables[0]["id"].to_list()

@@ -1,7 +1,7 @@
 """Perplexity of a quantized GPT on held-out text: ``python -m benchmarks.quantization DATA``.
 
 DATA is the folder of the development data. A small GPT is pretrained on tweets, film reviews and speeches, of which a
-twentieth is held out, and its linear layers are quantized in several ways.
+hundredth is held out, and its linear layers are quantized in several ways.
 """
 
 from pathlib import Path
@@ -10,8 +10,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from benchmarks.base_model import pretrain
-from benchmarks.classification import READ
-from benchmarks.inputs import read
+from benchmarks.classification import base_texts
 from gristmill.flows.models.quantizing import quantize_run
 
 # Name, bits, size of a group, settings.
@@ -34,8 +33,7 @@ WAYS = [
 def main(data, base_steps):
     """Quantize a model that was pretrained on texts in DATA."""
     with TemporaryDirectory() as folder:
-        texts = (row for source in READ for row in read(data, source))
-        base = pretrain(texts, Path(folder), base_steps, 4096, validation=0.05)
+        base = pretrain(base_texts(data), Path(folder), base_steps, 4096)
         for number, (name, bits, group, changes) in enumerate(WAYS):
             found = quantize_run(base.run, f"{folder}/{number}", bits, group, base.tokens, changes)
             before, after = found["before"], found["after"]

@@ -89,6 +89,12 @@ def prepare_pages(folder: Path) -> None:
     pages = [path.read_text("utf-8") for path in (REPOSITORY / "docs").glob("*.md")]
     rows = write_jsonl(folder / "corpus.jsonl", [{"text": text} for page in pages for text in page.split("\n\n")])
     (folder / "crawl.jsonl.zst").write_bytes(zstandard.compress(rows.read_bytes()))
+    both = [{"text": text, "language": "en"} for page in pages for text in page.split("\n\n")]
+    chinese = (REPOSITORY / "README.zh-CN.md").read_text("utf-8")
+    both += [{"text": text, "language": "zh"} for text in chinese.split("\n\n")]
+    mixed = write_jsonl(folder / "mixed.jsonl", both)
+    (folder / "mixed.jsonl.zst").write_bytes(zstandard.compress(mixed.read_bytes()))
+    mixed.unlink()
     for name in ("crawl", "wikipedia"):
         write_jsonl(folder / name / "0.jsonl", documents(300))
     messages = [{**row, "spam": i % 3 == 0} for i, row in enumerate(documents(90))]

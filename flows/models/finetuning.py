@@ -96,15 +96,17 @@ def read_labeled(data: str, label: str, work: str) -> pl.DataFrame:
 def split_documents(
     documents: pl.DataFrame, classes: list[str], tokenizer: Tokenizer, shape: ModelConfig, settings: ClassifySettings
 ) -> tuple[dict[str, LabeledDocuments], list[str]]:
-    """Split documents by the hash of their ids into train, validation and held out; return the ids of the last, too."""
-    column = pa.array(documents[TEXT].to_list(), pa.large_string())
-    tokens = tokenizer(Ragged.from_text(column))
+    """Split documents into train, validation and held out; return the ids of the last, too.
+
+    The hash of the text decides, so copies are on one side and no held-out document has been read in training.
+    """
+    texts = Ragged.from_text(pa.array(documents[TEXT].to_list(), pa.large_string()))
+    tokens = tokenizer(texts)
     if tokens.data.size and tokens.data.max() >= shape.vocab_size:
         raise RecipeError(f"the tokenizer gives id {tokens.data.max()}, but the model has {shape.vocab_size:,} tokens")
-    ids = Ragged.from_text(pa.array(documents[ID].to_list(), pa.large_string()))
     labels = np.searchsorted(np.array(classes), documents["label"].to_numpy())
-    is_held_out = uniform_by_id(ids, "held out") < settings.held_out
-    is_validation = ~is_held_out & (uniform_by_id(ids, "validation") < settings.validation)
+    is_held_out = uniform_by_id(texts, "held out") < settings.held_out
+    is_validation = ~is_held_out & (uniform_by_id(texts, "validation") < settings.validation)
     masks = {"train": ~is_held_out & ~is_validation, "validation": is_validation, "held out": is_held_out}
     rows = {name: np.flatnonzero(mask) for name, mask in masks.items()}
     begins, ends = tokens.offsets[:-1], tokens.offsets[1:]

@@ -21,7 +21,8 @@ def spam(tmp_path_factory):
         text = paragraph(rng, rng.randint(2, 6))
         text = f"Win a prize! {text}" if i % 3 == 0 else text
         rows.append({"id": f"m{i}", "text": text, "labels": {"spam": i % 3 == 0}, "kind": "a"})
-    write_jsonl(folder / "messages.jsonl", [*rows, {"id": "blank", "text": "", "labels": {}, "kind": "a"}])
+    copies = [{**row, "id": f"copy of {row['id']}"} for row in rows[:40]]
+    write_jsonl(folder / "messages.jsonl", [*rows, *copies, {"id": "blank", "text": "", "labels": {}, "kind": "a"}])
     tokens = token_folder(folder, [row["text"] for row in rows])
     call("pretrain", tokens, "--steps", 2, "--output", folder / "run", *SMALL)
     return folder
@@ -44,7 +45,9 @@ def test_a_classifier_is_trained_on_a_field(spam, tmp_path, method):
     held_out = pl.read_parquet(tmp_path / "out" / "predictions.parquet")
     for id, label, probability in held_out.select("id", "predicted", "probability").iter_rows():
         assert found[id]["label"] == label and found[id]["probability"] == pytest.approx(probability, abs=1e-6)
-    assert len(found) == 121 and found["blank"] == {"id": "blank", "label": None, "probability": None}
+    ids = {*held_out["id"]}
+    assert all((f"m{i}" in ids) == (f"copy of m{i}" in ids) for i in range(40))
+    assert len(found) == 161 and found["blank"] == {"id": "blank", "label": None, "probability": None}
     assert "run is no classifier" in str(complaint("classify", spam / "run", spam / "messages.jsonl"))
     assert "found a model of kind Classifier" in str(complaint("generate", tmp_path / "out", "--prompt", "x"))
 

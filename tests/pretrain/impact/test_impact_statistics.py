@@ -15,7 +15,15 @@ from gristmill.pretrain.impact.rank_agreement import (
     kendall,
     spearman,
 )
-from gristmill.pretrain.impact.significance import Interval, compare, holm, power, smallest_effect, verdict
+from gristmill.pretrain.impact.significance import (
+    Interval,
+    compare,
+    holm,
+    mean_interval,
+    power,
+    smallest_effect,
+    verdict,
+)
 
 losses = st.lists(st.floats(1, 5).map(lambda x: round(x, 4)), min_size=2, max_size=8)
 
@@ -39,6 +47,11 @@ def test_pairs_are_of_the_first_seeds_that_both_have(arm, other):
         assert found.paired == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
     else:
         assert found.paired == pytest.approx((differences.mean(),) * 2)
+
+
+def test_the_interval_of_a_mean_is_students():
+    known = stats.ttest_1samp([1.0, 1.5, 3.0], 0).confidence_interval(0.9)
+    assert mean_interval([1.0, 1.5, 3.0], 0.1) == pytest.approx((known.low, known.high))
 
 
 def test_one_run_says_nothing_of_chance():
