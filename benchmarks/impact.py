@@ -21,7 +21,7 @@ import numpy as np
 
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.plan import PARTS, ImpactPlan
+from gristmill.flows.impact.plan import PARTS, SAMPLES, ImpactPlan
 from gristmill.flows.impact.recipe import Budget, Heldout, ImpactRecipe, TestSettings
 from gristmill.flows.impact.run import rounds
 from gristmill.flows.impact.verdicts import Scored, series
@@ -47,13 +47,13 @@ def experiment(
     document_sd: float = 0.0,
     parts: int = 0,
     trust: bool = True,
-    short: bool = False,
+    short: str = "",
 ) -> list[dict]:
     """Return the questions and answers of one simulated experiment; the first arm is the baseline.
 
     Each arm has documents of its own, dealt into ``parts`` (0: one per seed); those of a part add a normal deviate with
     ``document_sd`` to the loss of each run on it. Without ``trust`` runs count as independent, as if none shared
-    documents. Those of ``short`` arms are the mean of their parts.
+    documents. ``short`` arms have PARTS, whose mean is their documents, or SAMPLES of the first.
     """
     rng = np.random.default_rng(seed)
     first, *others = effects
@@ -69,10 +69,14 @@ def experiment(
         name: rng.normal(0, document_sd, parts or count)[np.arange(count) % (parts or count)] for name in effects
     }
     runs = {name: rng.normal(LOSS + effects[name], SD, count) + of_part[name] for name in effects}
-    if short:
-        for name in effects:
+    for name in {PARTS: list(effects), SAMPLES: others}.get(short, ()):
+        mean = LOSS + effects[name]
+        if short == PARTS:
             runs[series(name, PARTS)] = runs[name][:parts] + SHORTER
-            runs[name] = rng.normal(LOSS + effects[name], SD, parts) + of_part[name].mean()
+            runs[name] = rng.normal(mean + of_part[name].mean(), SD, parts)
+        else:
+            runs[series(name, SAMPLES)] = rng.normal(mean, math.hypot(SD, document_sd), count)
+            runs[name] = rng.normal(mean + rng.normal(0, document_sd), SD, count)
     odd = {name: rng.normal(0, 0.03, (len(runs[name]), PIECES)) for name in runs}  # noise of each run on each piece
 
     def train(wanted: dict[str, int], checked: set[str]) -> Scored:
@@ -124,15 +128,15 @@ def main() -> None:
     for arms in (2, 5):
         wrong = false_findings(arms, repeats)
         print(f"{arms} equal arms: no difference found in {repeats - wrong} of {repeats} experiments")
-    for parts, trust, short in ((0, True, False), (3, True, False), (2, False, False), (3, True, True)):
+    for parts, trust, short in ((0, True, ""), (3, True, ""), (2, False, ""), (3, True, PARTS), (3, True, SAMPLES)):
         wrong = false_findings(2, repeats, document_sd=SD, parts=parts, trust=trust, short=short, seeds=6)
         shared = f"{parts} parts" if parts else "a part for each seed"
-        shared += " of short arms" if short else ""
+        shared += f", spread by {short}" if short else ""
         counted = "" if trust else ", counted as one for each seed"
         print(f"luck of documents, {shared}{counted}: no difference found in {repeats - wrong} of {repeats}")
-    for effect in (4 * SD, 6 * SD):
-        times = found(effect, repeats, document_sd=SD, parts=3, short=True, seeds=6)
-        print(f"an effect of {effect:.4f} bpb on short arms: found in {times} of {repeats}")
+    for short in (PARTS, SAMPLES):
+        times = found(6 * SD, repeats, document_sd=SD, parts=3, short=short, seeds=6)
+        print(f"an effect of {6 * SD:.4f} bpb, luck of documents, spread by {short}: found in {times} of {repeats}")
     for seeds in (3, 6):
         effect = smallest_effect(SD, seeds, seeds, 0.02)
         times = found(effect, repeats, seeds=seeds, max_seeds=None)

@@ -17,7 +17,7 @@ from gristmill.pretrain.impact.looks import Look, looks
 
 PLAN, RUNS = "plan.json", "runs"
 OTHER_RATE = "other rate"  # runs at the learning rate that does not decide
-PARTS = "parts"  # runs on parts of a short arm, whose spread is that by its documents
+PARTS, SAMPLES = "parts", "samples"  # other runs of a short arm: on its parts, on samples of the largest arm
 EQUAL_DOCUMENTS = "equal documents"  # runs that read an arm as often as the arm is read that it is compared with
 
 

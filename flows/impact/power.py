@@ -22,10 +22,18 @@ from scipy.special import chdtri
 from upath import UPath
 
 from gristmill.flows.engine.run_lock import exclusive_run
-from gristmill.flows.impact.plan import PARTS, ImpactPlan, make_plan
+from gristmill.flows.impact.plan import ImpactPlan, make_plan
 from gristmill.flows.impact.prepare import prepare
 from gristmill.flows.impact.recipe import OWN_SETS, ImpactRecipe
-from gristmill.flows.impact.train import base_run, data_of, dealing_of, needed_bytes, read_scored, train_step
+from gristmill.flows.impact.train import (
+    base_run,
+    data_of,
+    dealing_of,
+    needed_bytes,
+    read_scored,
+    spread_run,
+    train_step,
+)
 from gristmill.pipelines.steps.step import Engine, Progress, run_step
 from gristmill.pipelines.storage.sealed import write_sealed
 from gristmill.pretrain.impact.significance import smallest_effect
@@ -82,8 +90,9 @@ def pilot(impact: ImpactRecipe, work: UPath, engine: Engine, progress: Progress,
         runs = []
         for seed in range(PILOT_SEEDS):
             for arm in plan.arms:
-                rung = PARTS if arm.name in dealing.short else ""
-                runs.append(base_run(plan, work, arm, seed, rung=rung, parts=dealing.parts))
+                short = arm.name in dealing.short
+                run = spread_run(plan, work, arm.name, seed, dealing) if short else None
+                runs.append(run or base_run(plan, work, arm, seed, parts=dealing.parts))
         run_step(train_step(runs, work), engine, progress)
         scored = read_scored(work, runs)
         losses = np.array([scored.dealt(arm.name, impact.heldout.deciding) for arm in plan.arms])

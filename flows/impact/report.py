@@ -9,7 +9,8 @@ impact.json
                         arms (those with such runs), tau, rho, pairs, tau_interval, rho_interval over seeds; or null
   test                  decision_set, alpha, margin (fraction of the loss), draws, as planned
   parts                 into which the documents of each arm are dealt; runs of different parts share no document
-  short[]               arms whose losses are of runs on all documents, as a run reads more than a part holds twice
+  short {arm: kind}     arms whose losses are of runs on all documents, as a run reads more than a part holds twice;
+                        runs on "parts" of them give the spread, or those on "samples" of the largest arm count, too
   spread                standard deviations of one run: documents (that all arms share), rest (weights, order, others)
   arms[]                name, against, steps, documents, bytes, tokens (of the arm's text), distinct {exact, near},
                         runs, parameters, trained_tokens, source_bytes, unique_tokens, epochs, effective_tokens (of
@@ -34,7 +35,7 @@ import polars as pl
 from upath import UPath
 
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.plan import PARTS, ImpactPlan
+from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.plots.differences import draw
 from gristmill.flows.impact.plots.scaling import draw_scaling
 from gristmill.flows.impact.prepare import arm_summary, overlaps
@@ -43,7 +44,7 @@ from gristmill.flows.impact.recipe import MANUAL
 from gristmill.flows.impact.scaling import describe_scaling
 from gristmill.flows.impact.sentences import legend, sentence, small_model
 from gristmill.flows.impact.train import ArmRun, base_run, check_epochs, data_of, needed_bytes, read_summary
-from gristmill.flows.impact.verdicts import Scored, disagreements, series
+from gristmill.flows.impact.verdicts import Scored, disagreements
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pretrain.impact.document_samples import variance_components
@@ -55,7 +56,7 @@ MILLIBIT = 0.001
 
 def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[ArmRun], rows: list[dict]) -> dict:
     """Write the report; return it."""
-    short = [arm.name for arm in plan.arms if series(arm.name, PARTS) in scored.nats]
+    short = {arm.name: rung for arm in plan.arms if (rung := scored.spread(arm.name))}
     runs = [base_run(plan, work, arm, 0, parts=1 if arm.name in short else scored.parts) for arm in plan.arms]
     report = {
         "name": plan.impact.name,

@@ -6,7 +6,7 @@ from upath import UPath
 
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.flows.impact.documents.samples import Dealing
-from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, PARTS, ImpactPlan, make_plan
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, ImpactPlan, make_plan
 from gristmill.flows.impact.prepare import prepare
 from gristmill.flows.impact.rates import check_rates
 from gristmill.flows.impact.recipe import ImpactRecipe
@@ -22,6 +22,7 @@ from gristmill.flows.impact.train import (
     needed_bytes,
     read_scored,
     scaling_runs,
+    spread_run,
     train_step,
 )
 from gristmill.flows.impact.verdicts import FINDINGS, Scored, compare_arms, still_open
@@ -70,20 +71,20 @@ def runs_of(
     """Return the runs of an arm: ``seeds``, some at equal documents if that is a ``second`` question, and the check of
     the learning rate if it is ``checked``. Without parts there will be no verdict, and two runs show the losses.
     """
-    counts = {"": seeds}
+    counts, others = {"": seeds}, 0  # runs at each rung, and the other runs of a short arm
     if dealing.parts == 1:
         counts = {"": 2}
     else:
         if name in dealing.short:
-            counts = dict.fromkeys(("", PARTS), dealing.halves(seeds))
+            own = dealing.short[name][0] == name
+            others = dealing.halves(seeds) if own else seeds
+            counts = {"": others}
         counts |= {EQUAL_DOCUMENTS: min(counts[""], PAIRS)} if second else {}
         counts |= {OTHER_RATE: min(counts[""], plan.impact.rates.check_seeds)} if checked else {}
-    parts = {PARTS: dealing.parts}
-    return [
-        base_run(plan, work, plan.arm(name), seed, rung=rung, parts=parts.get(rung, dealing.parts_of(name)))
-        for rung, n in counts.items()
-        for seed in range(n)
-    ]
+    runs = [spread_run(plan, work, name, seed, dealing) for seed in range(others)]
+    for rung, n in counts.items():
+        runs += [base_run(plan, work, plan.arm(name), k, rung=rung, parts=dealing.parts_of(name)) for k in range(n)]
+    return runs
 
 
 def rounds(plan: ImpactPlan, train: Callable[[dict[str, int], set[str]], Scored]) -> tuple[Scored, list[dict]]:

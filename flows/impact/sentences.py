@@ -93,11 +93,12 @@ def legend(report: dict) -> list[str]:
             f" The standard deviation of one run is {spread['documents']:.4f} by documents that the arms share and "
             f"{spread['rest']:.4f} by everything else."
         )
-    if short:
-        lines.append(
-            f"{' and '.join(short)} {'has' if len(short) == 1 else 'have'} too little text for that: half of the runs "
-            f"read all of it and give the loss, the other half read parts, more often, and give the spread only."
-        )
+    kinds = {
+        "parts": "its spread is that of runs on parts of it, which they read more often.",
+        "samples": "as much text of the largest arm, read as often, is compared, too. The less certain answer counts.",
+    }
+    for name, kind in short.items():
+        lines.append(f"{name} has too little text for that. Its loss is that of runs on all of it; {kinds[kind]}")
     if any(row["equal_documents"] for row in report["questions"]):
         lines.append(
             "At equal tokens, both arms train for as long: better or worse tokens. At equal documents, both read their "

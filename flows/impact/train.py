@@ -14,7 +14,7 @@ from upath import UPath
 
 from gristmill.flows.impact.arms import ONE, Arm, folder_of
 from gristmill.flows.impact.documents.samples import MANY_EPOCHS, Dealing, Size, deal, own_documents
-from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, PARTS, RUNS, ImpactPlan
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, PARTS, RUNS, SAMPLES, ImpactPlan
 from gristmill.flows.impact.prepare import arm_tokens, eval_tokens
 from gristmill.flows.impact.verdicts import Scored, series
 from gristmill.pipelines.errors import RecipeError
@@ -40,7 +40,7 @@ class ArmRun(NamedTuple):
     training: TrainSettings
     tokens: UPath
     heldout: UPath
-    rung: str = ""  # size and steps of a scaling run, PARTS, EQUAL_DOCUMENTS or OTHER_RATE
+    rung: str = ""  # size and steps of a scaling run, PARTS, SAMPLES, EQUAL_DOCUMENTS or OTHER_RATE
     parts: int = 1  # into which the documents are dealt; the run has one of them
 
     @property
@@ -121,6 +121,13 @@ def differs_in_size(plan: ImpactPlan, work: UPath, arm: Arm) -> bool:
     return bool(arm.against) and arm.tokenizer == ONE and abs(size_ratio(plan, work, arm) - 1) > SAME_SIZE
 
 
+def spread_run(plan: ImpactPlan, work: UPath, name: str, seed: int, dealing: Dealing) -> ArmRun:
+    """Return run number ``seed`` of a short arm on a part of its documents, or on a sample of the largest arm."""
+    other, parts = dealing.short[name]
+    run = base_run(plan, work, plan.arm(other), seed, rung=PARTS if other == name else SAMPLES, parts=parts)
+    return run._replace(arm=name)
+
+
 def dealing_of(plan: ImpactPlan, work: UPath) -> Dealing:
     """Return how the documents of the arms are dealt among their runs."""
     sizes = {}
@@ -153,7 +160,7 @@ def check_epochs(runs: list[ArmRun], most: float) -> list[str]:
     Runs that only give a spread may read theirs more often.
     """
     warnings = {}
-    for run in (run for run in runs if run.rung != PARTS):
+    for run in (run for run in runs if run.rung not in (PARTS, SAMPLES)):
         data = data_of(run)
         if data.epochs > most:
             raise RecipeError(

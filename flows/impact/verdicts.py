@@ -1,10 +1,11 @@
 """Verdicts of an experiment: every question of the plan on every set, with intervals; at equal tokens and documents."""
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, PARTS, ImpactPlan
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, PARTS, SAMPLES, ImpactPlan
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
 from gristmill.pretrain.impact.document_samples import part_means, recenter
 from gristmill.pretrain.impact.looks import Look
@@ -42,12 +43,21 @@ class Scored(NamedTuple):
     def independent(self, arm: str, name: str, rung: str = "") -> tuple[np.ndarray, np.ndarray]:
         """Return the same of runs without common documents; of all runs, if all share their documents.
 
-        Those of a short arm are its runs on parts, moved to the mean of its runs on all documents.
+        Those of a short arm have the mean of its runs on all documents, and the spread of those on its parts.
         """
         nats, sizes = self.of(arm, name, rung)
-        if series(arm, PARTS) in self.nats:
-            return recenter(self.of_parts(self.of(arm, name, PARTS)[0]), nats), sizes
-        return self.of_parts(nats), sizes
+        if (other := self.spread(arm)) == PARTS:
+            nats = recenter(self.of_parts(self.of(arm, name, PARTS)[0]), nats)
+        return (nats if other else self.of_parts(nats)), sizes
+
+    def kinds(self, arm: str, name: str, rung: str) -> list[np.ndarray]:
+        """Return the nats of independent runs, and those on samples of the largest arm as large as this one, if any."""
+        samples = [self.of(arm, name, SAMPLES)[0]] if self.spread(arm) == SAMPLES and not rung else []
+        return [self.independent(arm, name, rung)[0], *samples]
+
+    def spread(self, arm: str) -> str:
+        """Return the rung of the other runs of a short arm, "" for other arms."""
+        return next((rung for rung in (PARTS, SAMPLES) if series(arm, rung) in self.nats), "")
 
     def of_parts(self, values: np.ndarray) -> np.ndarray:
         """Return the means of the parts' runs, float64[parts, …]; the runs, if there is one part."""
@@ -59,11 +69,11 @@ class Scored(NamedTuple):
 
     def dealt(self, arm: str, name: str) -> np.ndarray:
         """Return the losses of the runs that read a part each."""
-        return self.losses(arm, name, PARTS if series(arm, PARTS) in self.nats else "")
+        return self.losses(arm, name, self.spread(arm))
 
     def runs(self, arm: str) -> int:
         """Return the number of runs at the rate that decides and at equal tokens."""
-        return sum(len(self.nats.get(series(arm, rung), ())) for rung in ("", PARTS))
+        return sum(len(self.nats.get(series(arm, rung), ())) for rung in ("", PARTS, SAMPLES))
 
     def changes(self, arm: str, name: str, rung: str) -> list[float]:
         """Return by how much the loss of a series is above that of the arm's runs with the same seeds, for each part.
@@ -110,10 +120,9 @@ def _answers(
     test, rows = plan.impact.test, list[dict[str, Any]]()
     differences: list[LossDifference] = []
     for arm, against in asked:
-        nats, sizes = scored.independent(arm, name, rung)
-        others, _ = scored.independent(against, name)
-        losses, other = bits_per_byte(nats, sizes), bits_per_byte(others, sizes)
-        found = compare(losses.tolist(), other.tolist(), look.alpha)
+        nats, others, found = _least_certain(scored, arm, against, name, rung, look.alpha)
+        sizes = scored.of(arm, name)[1]
+        other = bits_per_byte(others, sizes)
         differences.append(found)
         rows.append(
             {
@@ -140,6 +149,24 @@ def _answers(
         row["adjusted"] = p
         row["verdict"] = WITHHELD if scored.parts == 1 else verdict(found, p, look.alpha, row["margin"])
     return rows
+
+
+def _least_certain(
+    scored: Scored, arm: str, against: str, name: str, rung: str, alpha: float
+) -> tuple[np.ndarray, np.ndarray, LossDifference]:
+    """Return the nats of two arms and their difference, of all kinds of their runs the least certain one.
+
+    A difference that holds for the documents of a short arm, and for samples of the same size, is not by the luck of
+    either. Kinds that contradict each other show nothing: p is 1.
+    """
+    sizes, found = scored.of(arm, name)[1], list[tuple[np.ndarray, np.ndarray, LossDifference]]()
+    for nats, others in product(scored.kinds(arm, name, rung), scored.kinds(against, name, "")):
+        losses, other = bits_per_byte(nats, sizes), bits_per_byte(others, sizes)
+        found.append((nats, others, compare(losses.tolist(), other.tolist(), alpha)))
+    nats, others, least = max(found, key=lambda each: each[2].p)
+    if len({each[2].delta > 0 for each in found}) > 1:
+        least = least._replace(p=1.0)
+    return nats, others, least
 
 
 def still_open(rows: list[dict]) -> set[str]:

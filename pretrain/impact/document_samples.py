@@ -28,7 +28,7 @@ def part_means(values: np.ndarray, parts: int) -> np.ndarray:
 def recenter(parts: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Return the runs of parts, float64[parts, …], moved to the mean of runs on all documents, float64[runs, …].
 
-    Their mean has the variance of that of the runs on all documents, or less, if these are as many as the parts.
+    Their mean has the variance of that of the runs on all documents, or more, if these are as many as the parts.
 
     >>> recenter(np.array([3.0, 5.0]), np.array([1.0, 2.0, 3.0])).tolist()
     [1.0, 3.0]

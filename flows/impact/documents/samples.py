@@ -1,7 +1,8 @@
 """Documents of each run: the seeds of an arm train on disjoint parts of its documents, by the hash of the id.
 
-Arms that share documents share them in every part. An arm too short for that is read whole by half of its runs, which
-give its loss; the other half read parts, more often, and give only the spread that its documents cause.
+Arms that share documents share them in every part. An arm too short for that is read whole. If another arm is many
+times as large, other runs read as much of that, as often: a verdict must hold for these documents and for as many
+others. Else half of the runs read parts of the arm, more often, and give only the spread that its documents cause.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,7 +29,7 @@ class Dealing(NamedTuple):
     """Numbers of parts of which the runs of an experiment read one each."""
 
     parts: int  # into which the documents of each arm are dealt; 1: there will be no verdict
-    short: frozenset[str] = frozenset()  # arms whose runs read all documents, except runs that give the spread
+    short: dict[str, tuple[str, int]] = {}  # arm that is read whole -> arm and parts of its other runs
 
     def parts_of(self, arm: str) -> int:
         """Return the number of parts of which a run of this arm reads one."""
@@ -50,8 +51,10 @@ class Size(NamedTuple):
 def deal(sizes: dict[str, Size], seeds: int) -> Dealing:
     """Return how documents are dealt among up to ``seeds`` runs of each arm, by name.
 
-    >>> deal({"raw": Size(9000, 1000, 90), "some": Size(400, 1000, 40)}, 6)
-    Dealing(parts=3, short=frozenset({'some'}))
+    >>> deal({"raw": Size(9000, 1000, 900), "some": Size(400, 1000, 40)}, 6)
+    Dealing(parts=3, short={'some': ('raw', 22)})
+    >>> deal({"raw": Size(900, 1000, 90), "most": Size(600, 1000, 60)}, 6).short
+    {'raw': ('raw', 3), 'most': ('most', 3)}
     """
     counts = {arm: count_parts([size[:2]], seeds) for arm, size in sizes.items()}
     least = min(LEAST_PARTS, seeds)
@@ -59,7 +62,11 @@ def deal(sizes: dict[str, Size], seeds: int) -> Dealing:
         return Dealing(min(counts.values()))
     if min(size.documents for size in sizes.values()) < least * LEAST_DOCUMENTS:
         return Dealing(1)
-    return Dealing(least, frozenset(arm for arm, count in counts.items() if count < least))
+    largest, short = max(sizes, key=lambda arm: sizes[arm].tokens), {}
+    for arm in (arm for arm, count in counts.items() if count < least):
+        samples = sizes[largest].tokens // sizes[arm].tokens
+        short[arm] = (largest, samples) if samples >= seeds else (arm, least)
+    return Dealing(least, short)
 
 
 def count_parts(sizes: list[tuple[int, int]], seeds: int) -> int:

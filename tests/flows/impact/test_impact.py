@@ -17,6 +17,7 @@ from benchmarks.impact import SD, false_findings, found
 from gristmill.flows.cli import group
 from gristmill.flows.impact.documents.samples import own_documents
 from gristmill.flows.impact.eval_sets import overlap
+from gristmill.flows.impact.plan import PARTS, SAMPLES
 from gristmill.flows.impact.verdicts import disagreements
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.schema import DOCUMENT
@@ -77,7 +78,7 @@ def test_open_questions_get_more_seeds():
 def test_the_luck_of_documents_is_no_finding():
     luck = {"document_sd": SD, "seeds": 6}
     assert false_findings(2, 100, **luck) <= 5 and false_findings(2, 100, parts=3, **luck) <= 5
-    assert false_findings(2, 100, parts=3, short=True, **luck) <= 5
+    assert all(false_findings(2, 100, parts=3, short=kind, **luck) <= 5 for kind in (PARTS, SAMPLES))
     assert false_findings(2, 100, parts=2, trust=False, **luck) >= 10
 
 
@@ -269,7 +270,9 @@ def test_arms_that_runs_read_often_have_their_spread_from_parts(experiment, tmp_
     report = tried(experiment, tmp_path / "work", f"train.steps={steps}", "train.batch_size=32", "budget.max_seeds=5")
     (row,) = report["questions"]
     assert row["verdict"] != "withheld" and row["samples"] == [3, 3] and report["parts"] == 3
-    assert set(report["short"]) == {"raw", "full"} and "read parts, more often" in " ".join(report["legend"])
+    assert set(report["short"]) == {"raw", "full"} and "parts of it, which they read more often" in " ".join(
+        report["legend"]
+    )
     raw, _ = report["arms"]
     whole = raw["losses"]["manual"]["seeds"]
     assert (
@@ -280,6 +283,20 @@ def test_arms_that_runs_read_often_have_their_spread_from_parts(experiment, tmp_
         json.loads(path.read_text())["settings"] for path in (tmp_path / "work" / "runs").glob("raw-parts-*/run.json")
     ]
     assert len({each["tokens"] for each in settings}) == 3
+
+
+def test_a_small_share_has_its_spread_from_samples_of_the_largest_arm(experiment, tmp_path):
+    raw = write_jsonl(tmp_path / "raw.jsonl", documents(600))
+    changes = "arms.full=false", "arms.shares={ some = [0, 0.1] }", "train.steps=60", "train.batch_size=32"
+    report = tried(experiment, tmp_path / "work", *changes, "budget.max_epochs=99", raw=raw)
+    (row,) = report["questions"]
+    assert report["short"] == {"some": SAMPLES} and row["verdict"] != "withheld"
+    runs = tmp_path / "work" / "runs"
+    samples = [json.loads(path.read_text())["settings"]["tokens"] for path in runs.glob("some-samples-*/run.json")]
+    assert len(set(samples)) == len(samples) == row["samples"][0]
+    whole = report["arms"][1]["losses"]["manual"]["seeds"]
+    assert len(whole) == len(samples) == 2 and report["arms"][1]["runs"] == 4
+    assert "has fewer distinct tokens" in row["sentence"] and "of the largest arm" in " ".join(report["legend"])
 
 
 def test_a_verdict_is_withheld_where_the_documents_are_too_few(experiment, tmp_path):

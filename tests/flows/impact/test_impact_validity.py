@@ -103,7 +103,7 @@ def test_the_legend_names_rates_and_agreement():
     agreed = {"tau": 0.5, "tau_interval": [0.0, 1.0], "rho": 0.6, "pairs": 0.75}
     report = {
         "parts": 1,
-        "short": [],
+        "short": {},
         "spread": {},
         "rates": Rates().model_dump(),
         "questions": [],

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
-from gristmill.pretrain.impact.document_samples import part_means, variance_components
+from gristmill.pretrain.impact.document_samples import part_means, recenter, variance_components
 from gristmill.pretrain.impact.looks import looks
 from gristmill.pretrain.impact.rank_agreement import (
     agreement,
@@ -213,3 +213,9 @@ def test_agreement_is_as_sure_as_the_seeds_are():
     assert turned.tau == turned.rho == -1 and turned.pairs == 0
     none = agreement_of_seeds(rng.normal(0, 1, (5, 40)))
     assert none.tau == pytest.approx(0, abs=0.1) and none.tau_interval.low < -0.3 < 0.3 < none.tau_interval.high
+
+
+@given(st.lists(st.floats(-3, 3), min_size=2, max_size=6).map(np.array))
+def test_recentered_runs_have_the_mean_of_one_kind_and_the_spread_of_another(spread):
+    found = recenter(spread, np.array([1.0, 2.0]))
+    assert found.mean() == pytest.approx(1.5) and found.var() == pytest.approx(spread.var())
