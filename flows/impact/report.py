@@ -35,6 +35,7 @@ import polars as pl
 from upath import UPath
 
 from gristmill.flows.impact.arms import Arm
+from gristmill.flows.impact.documents.variance import variance_components
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.plots.differences import draw
 from gristmill.flows.impact.plots.scaling import draw_scaling
@@ -47,7 +48,6 @@ from gristmill.flows.impact.train import ArmRun, base_run, check_epochs, data_of
 from gristmill.flows.impact.verdicts import Scored, disagreements
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
-from gristmill.pretrain.impact.document_samples import variance_components
 from gristmill.pretrain.impact.significance import BETTER, WORSE
 
 REPORT, PLOT, SCALING_PLOT = "impact.json", "impact.png", "scaling.png"

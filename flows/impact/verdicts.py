@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gristmill.flows.impact.documents.variance import part_means, recenter
 from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, PARTS, SAMPLES, ImpactPlan
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
-from gristmill.pretrain.impact.document_samples import part_means, recenter
 from gristmill.pretrain.impact.looks import Look
 from gristmill.pretrain.impact.significance import (
     BETTER,

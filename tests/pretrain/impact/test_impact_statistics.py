@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from gristmill.flows.impact.documents.variance import part_means, recenter, variance_components
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
-from gristmill.pretrain.impact.document_samples import part_means, recenter, variance_components
 from gristmill.pretrain.impact.looks import looks
 from gristmill.pretrain.impact.rank_agreement import (
     agreement,
