@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.flows.impact.documents.variance import part_means, variance_components
+from gristmill.flows.impact.documents.variance import part_means, recenter, variance_components
 from gristmill.pretrain.impact.significance import compare
 
 
