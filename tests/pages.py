@@ -97,7 +97,7 @@ def prepare_pages(folder: Path) -> None:
     mixed.unlink()
     for name in ("crawl", "wikipedia"):
         write_jsonl(folder / name / "0.jsonl", documents(300))
-    messages = [{**row, "spam": i % 3 == 0} for i, row in enumerate(documents(90))]
+    messages = [{**row, "spam": i % 3 == 0} for i, row in enumerate(documents(300))]
     write_jsonl(folder / "messages.jsonl", messages)
     (folder / "README.md").write_text((REPOSITORY / "README.md").read_text("utf-8"), "utf-8")
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

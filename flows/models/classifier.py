@@ -51,7 +51,8 @@ def train_classifier(
     targets = np.repeat(range(len(LABELS)), [len(side) for side in sides])
     documents = pa.concat_tables(sides).combine_chunks()
     ids = Ragged.from_text(documents[ID])
-    is_held_out = uniform_by_id(ids, "held out") < settings.held_out
+    texts = Ragged.from_text(documents[TEXT])  # copies are on one side
+    is_held_out = uniform_by_id(texts, "held out") < settings.held_out
     trained, held = shuffled(ids, ~is_held_out), np.flatnonzero(is_held_out)
     for rows, purpose in ((trained, "train"), (held, "evaluate")):
         if np.unique(targets[rows]).size < len(LABELS):

@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Any, get_args
 
 import numpy as np
@@ -131,14 +132,15 @@ def read_conversations(data: str, work: str, reading: InputSettings) -> Conversa
 def split_conversations(
     conversations: Conversations, chat: ChatEncoder, settings: InstructSettings
 ) -> tuple[dict[str, TokenSplit], list[Question]]:
-    """Split by the hash of the ids into conversations to train and to validate on, and questions to answer.
+    """Split into conversations to train and to validate on, and questions to answer.
 
-    The validation loss is that of answers, whatever the model learns.
+    The hash of the first question decides, so no question that is held out has been read in training, with this answer
+    or another. The validation loss is that of answers, whatever the model learns.
     """
     names, turns = np.array([*conversations], object), [*conversations.values()]
-    ids = Ragged.from_strings([*conversations])
-    is_held_out = uniform_by_id(ids, "held out") < settings.held_out
-    is_validation = ~is_held_out & (uniform_by_id(ids, "validation") < settings.validation)
+    asked = Ragged.from_strings([first_question(each) or name for name, each in conversations.items()])
+    is_held_out = uniform_by_id(asked, "held out") < settings.held_out
+    is_validation = ~is_held_out & (uniform_by_id(asked, "validation") < settings.validation)
     model, splits = chat.tokenizer.model, {}
     bos = model.role("bos")
     for name, mask in (("train", ~is_held_out & ~is_validation), ("validation", is_validation)):
@@ -147,12 +149,17 @@ def split_conversations(
         splits[name] = instruct_split(tokens, learned, model.size, bos, name)
     questions = []
     for row in np.flatnonzero(is_held_out)[: settings.responses]:
-        asked = turns[row]
-        last = max(i for i, turn in enumerate(asked) if turn.role == "assistant")
-        asked, answer = asked[:last], asked[last].content
-        prompt = "\n\n".join(turn.content for turn in asked if turn.role != "system")
-        questions.append(Question(str(names[row]), prompt, answer, chat_prompt(chat, asked)))
+        last = max(i for i, turn in enumerate(turns[row]) if turn.role == "assistant")
+        before, answer = turns[row][:last], turns[row][last].content
+        prompt = "\n\n".join(turn.content for turn in before if turn.role != "system")
+        questions.append(Question(str(names[row]), prompt, answer, chat_prompt(chat, before)))
     return splits, questions
+
+
+def first_question(turns: list[Turn]) -> str:
+    """Return what a person wrote before the first answer, "" if a conversation begins with one."""
+    before = takewhile(lambda turn: turn.role != "assistant", turns)
+    return "\n\n".join(turn.content for turn in before if turn.role != "system")
 
 
 def chat_prompt(chat: ChatEncoder, turns: list[Turn]) -> list[int]:

@@ -2,8 +2,8 @@
 
 import json
 import os
-import random
 import sys
+from collections import Counter
 
 import pytest
 from click.testing import CliRunner
@@ -20,11 +20,10 @@ JUDGE = (
 
 @pytest.fixture(scope="module")
 def sums(tmp_path_factory):
-    """A run, and instructions to repeat a word."""
-    folder, rng = tmp_path_factory.mktemp("sums"), random.Random(2)
-    words = ["corn", "mill", "flour", "stone"]
-    rows = [{"instruction": f"Say {rng.choice(words)}.", "input": "", "n": n} for n in range(80)]
-    rows = [{**row, "output": row["instruction"][4:-1]} for row in rows]
+    """A run, and instructions to repeat a word, each twice."""
+    folder, words = tmp_path_factory.mktemp("sums"), ["corn", "mill", "flour", "stone"]
+    asked = [(f"{number}. Say {word}", word) for number in range(20) for word in words]
+    rows = [{"instruction": each, "input": "", "output": word} for each, word in (*asked, *asked)]
     write_jsonl(folder / "tasks.jsonl", rows)
     tokens = token_folder(folder, [f"User:\n{row['instruction']}\n\nAssistant:\n{row['output']}" for row in rows])
     call("pretrain", tokens, "--steps", 2, "--output", folder / "run", *SMALL)
@@ -35,7 +34,7 @@ def test_a_model_learns_to_answer(sums, tmp_path):
     out, judge = tmp_path / "out", tmp_path / "judge.py"
     judge.write_text(JUDGE)
     given = ("finetune", "instruct", sums / "run", sums / "tasks.jsonl", "--output", out)
-    given += ("--work", tmp_path / "work", "--set", "train.steps=90", "--set", "train.lr=0.01", "--judge")
+    given += ("--work", tmp_path / "work", "--set", "train.steps=120", "--set", "train.lr=0.01", "--judge")
     done = call(*given, f"{sys.executable} {judge}")
     assert "held-out prompts" in done.stdout and "validation" in done.stderr
     made = {"model.json", "loss.png", "responses.jsonl", "scores.jsonl", "chat_template.jinja", "gristmill.json"}
@@ -43,9 +42,10 @@ def test_a_model_learns_to_answer(sums, tmp_path):
     lines = [json.loads(line) for line in (out / "scores.jsonl").read_text().splitlines()]
     assert set(lines[0]) == {"id", "prompt", "reference", "response", "score"}
     assert sum(line["score"] for line in lines) >= 0.9 * len(lines)
+    assert {*Counter(line["prompt"] for line in lines).values()} == {2}  # no copy is in training
     assert "printed 0 scores" in str(complaint(*given, f"{sys.executable} -c pass"))
     talk = ["chat", str(out), "--set", "sample.temperature=0"]
-    said = CliRunner().invoke(group, talk, input="Say flour.\n\nSay corn.\n")
+    said = CliRunner().invoke(group, talk, input="1. Say flour\n\n2. Say corn\n")
     assert said.stdout == "flour\ncorn\n", said.output
 
 
