@@ -111,7 +111,7 @@ class Loaded:
         self.functions = defaultdict(list)
         files: dict[str, str] = {}  # path as the code has it -> path below the tree
         for each in gc.get_objects():
-            if isinstance(each, FunctionType):
+            if type(each) is FunctionType:  # isinstance asks objects of torch, which warn
                 code = each.__code__
                 if code.co_filename not in files:
                     files[code.co_filename] = next(iter(names({code.co_filename})), "")
