@@ -53,7 +53,7 @@ def open_table(path: UPath) -> Table:
         if shards:
             rows = scan_shards(shards)
         else:
-            rows = pl.scan_ndjson([str(file) for file in lines], infer_schema_length=1000)
+            rows = pl.scan_ndjson([str(file) for file in lines], infer_schema_length=None)
         rows.collect_schema()
     return Table(path, shards or lines, rows)
 

@@ -39,8 +39,9 @@ def test_decoding_is_python_s_with_one_replacement_a_bad_byte(data):
 
 @given(st.characters(exclude_categories=["Cs"]))
 def test_encoding_is_python_s(character):
-    out = np.zeros(4, np.uint8)
-    assert out[: encode(ord(character), out, 0)].tobytes() == character.encode()
+    out, expected = np.zeros(9, np.uint8), character.encode()
+    assert encode(ord(character), out, 4) == 4 + len(expected)
+    assert out.tobytes() == (bytes(4) + expected).ljust(9, b"\0")
 
 
 def test_the_tables_are_those_of_unicode_16():

@@ -5,7 +5,7 @@ import sys
 
 import polars as pl
 import pytest
-from corpora import PEAK_MB
+from corpora import PEAK_MB, write_jsonl
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
@@ -186,6 +186,12 @@ def test_lists_are_counted_by_length_and_their_fields_by_value(shards):
     assert [bar["rows"] for bar in found["bars"]] == [1, 1, 1]
     assert histogram(shards, "violations.rule")["bars"] == [{"value": "few", "rows": 2}, {"value": "dup", "rows": 1}]
     assert histogram(shards, "gopher.words")["column"] == "gopher.words"
+
+
+def test_a_column_of_lines_may_begin_late_or_become_wider(tmp_path):
+    path, rows = tmp_path / "rows.jsonl", [{"n": 1}] * 1000 + [{"n": 1.5, "late": "yes"}]
+    write_jsonl(path, rows)
+    assert open_table(UPath(path)).rows.collect().row(-1) == (1.5, "yes")
 
 
 @pytest.mark.parametrize("packed", [False, True])
