@@ -82,8 +82,7 @@ def select(documents: pa.Table, hash_range: HashRange, settings: TokenSettings, 
         often = split.astype(np.int64)
     else:
         sources = documents[SOURCE].combine_chunks().dictionary_encode()
-        rates = np.array([epochs[name] for name in sources.dictionary.to_pylist()])
-        rates = rates[sources.indices.to_numpy()] if len(rates) else np.zeros(0)
+        rates = np.array([epochs[name] for name in sources.dictionary.to_pylist()])[sources.indices.to_numpy()]
         often = count_copies(rates * cluster_weights(documents, settings), scramble(hashes, HASH))
         often[split] = 0
     rows, order, copy = [], [], []

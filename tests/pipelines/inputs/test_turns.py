@@ -108,6 +108,8 @@ def test_turns_move_with_the_text(case, first):
     text = Ragged.from_strings([text for text, _ in documents])
     turns = pa.chunked_array([pa.array([turns for _, turns in documents], TURN_LIST)])
     steps = [spans.set_column(0, SPAN.field(0), pa.array(spans["row"].to_numpy() + first)) for spans in steps]
+    others = [spans_table([row], [0], [1], ["because"], ["xyz"]) for row in (0, first + len(documents))]
+    steps = [pa.concat_tables([*others[: min(first, 1)], spans, others[1]]) for spans in steps]  # of other batches
     moved = move_turns(turns, text.offsets, steps, first).to_pylist()
     clean = apply_spans(text, steps, first)
     for row, (_, given_turns) in enumerate(documents):

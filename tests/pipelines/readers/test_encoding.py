@@ -65,6 +65,8 @@ def test_records_that_are_no_utf8_name_the_setting_too(tmp_path, name):
     made = ingest(tmp_path / "w", raw(tmp_path / "raw", name, "cp1252"), separator="\n%\n")
     assert [reject["reason"].partition(":")[0] for reject in made.rejects] == ["invalid UTF-8"] * 2
     assert all("`encoding` in [input]" in reject["reason"] for reject in made.rejects)
+    if name == "x.txt":
+        assert [reject["offset"] for reject in made.rejects] == [0, len(TEXTS[0]) + 3]
 
 
 def test_bytes_that_an_encoding_lacks_reject_their_record_alone(tmp_path):

@@ -92,6 +92,11 @@ def test_every_document_is_there_once_and_whole(tmp_path, add_special):
     assert not everything
 
 
+def test_a_shard_may_have_no_documents(tmp_path):
+    shards = make(tmp_path, documents(20), tokens_per_shard=16).split("train")
+    assert 5 < sum(not shard.ends.size for shard in shards) == sum(not shard.ids.size for shard in shards)
+
+
 def test_the_cut_and_order_of_the_input_do_not_matter(tmp_path):
     rows = documents()
     make(tmp_path / "a", rows)
