@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from gristmill.pretrain.impact.significance import Interval
 
-DRAWS = 1000
+ALPHA, DRAWS, SEED = 0.05, 1000, 0
 
 
 class Agreement(NamedTuple):
-    """Agreement of two rankings, with intervals over seeds."""
+    """Agreement of two rankings, with 95 % intervals over seeds."""
 
     tau: float  # Kendall's
     tau_interval: Interval
@@ -38,33 +38,33 @@ def spearman(losses: ArrayLike, others: ArrayLike) -> float:
     return float(_spearman(np.asarray(losses)[None], np.asarray(others)[None])[0])
 
 
-def agreement(losses: np.ndarray, others: np.ndarray, alpha: float = 0.05, seed: int = 0) -> Agreement:
+def agreement(losses: np.ndarray, others: np.ndarray) -> Agreement:
     """Compare the rankings by mean loss of two kinds of runs, float64[arms, seeds] each; seeds are resampled.
 
     The means of n resampled seeds vary less than those of n new ones, by the root of (n - 1) / n, so deviations are
     stretched by its inverse.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     means = losses.mean(1), others.mean(1)
     drawn = _resampled(losses, rng), _resampled(others, rng)
-    return _describe(kendall(*means), spearman(*means), drawn, alpha)
+    return _describe(kendall(*means), spearman(*means), drawn)
 
 
-def agreement_of_seeds(losses: np.ndarray, alpha: float = 0.05, seed: int = 0) -> Agreement:
+def agreement_of_seeds(losses: np.ndarray) -> Agreement:
     """Compare the ranking of one run of each arm with that of another; the intervals hold for such a pair.
 
     ``losses`` is float64[arms, seeds], of two seeds or more.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     arms, seeds = losses.shape
     first = rng.integers(0, seeds, (DRAWS, arms))
     second = (first + rng.integers(1, seeds, (DRAWS, arms))) % seeds  # another one
     drawn = losses[np.arange(arms), first], losses[np.arange(arms), second]
-    return _describe(float(_kendall(*drawn).mean()), float(_spearman(*drawn).mean()), drawn, alpha)
+    return _describe(float(_kendall(*drawn).mean()), float(_spearman(*drawn).mean()), drawn)
 
 
-def _describe(tau: float, rho: float, drawn: tuple[np.ndarray, np.ndarray], alpha: float) -> Agreement:
-    taus, rhos = (Interval(*np.quantile(each(*drawn), [alpha / 2, 1 - alpha / 2])) for each in (_kendall, _spearman))
+def _describe(tau: float, rho: float, drawn: tuple[np.ndarray, np.ndarray]) -> Agreement:
+    taus, rhos = (Interval(*np.quantile(each(*drawn), [ALPHA / 2, 1 - ALPHA / 2])) for each in (_kendall, _spearman))
     return Agreement(tau, taus, rho, rhos, (tau + 1) / 2)
 
 

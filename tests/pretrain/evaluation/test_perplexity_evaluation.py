@@ -13,7 +13,7 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pretrain.data.batches import TokenSplit
 from gristmill.pretrain.data.masking import Masking
-from gristmill.pretrain.evaluation.perplexity import cut_windows, score_documents, window_loss
+from gristmill.pretrain.evaluation.perplexity import DocumentLosses, cut_windows, score_documents, window_loss
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from tests.reference.document_bits import document_bits
@@ -140,3 +140,9 @@ def test_a_masked_model_is_always_asked_for_the_same_tokens():
 def test_a_stride_above_the_context_is_one_line():
     with pytest.raises(RecipeError, match="stride 9 is above the context of 8"):
         score_documents(make_model(), make_tokens([20]), 8, 9)
+
+
+@pytest.mark.parametrize(("nats", "expected"), [(0.0, 0), (math.log(8), math.log(8)), (701.0, 700), (699.0, 699)])
+def test_perplexity_is_that_of_a_token_up_to_e_to_the_700(nats, expected):
+    losses = DocumentLosses(np.array([2 * nats, nats]), np.array([2, 1]), np.array([5, 3]))
+    assert math.log(losses.perplexity) == pytest.approx(expected)

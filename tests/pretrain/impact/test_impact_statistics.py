@@ -131,6 +131,19 @@ def test_bootstrap_of_one_arm_with_itself_and_of_a_shift():
     assert low == pytest.approx(0.1) and high == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize(("seeds", "stretched"), [(2, 2**0.5), (3, 1.5**0.5)])
+def test_bootstrap_stretches_the_spread_of_few_seeds(seeds, stretched):
+    losses = np.array([[-1.0], [1.0], [0.0]])[:seeds]  # with 2 or 3 seeds, 1 resample in 4 or 27 is one extreme alone
+    low, high = bootstrap(losses, np.zeros((seeds, 1)), np.array([1 / np.log(2)]), alpha=0.06)
+    assert (low, high) == pytest.approx((-stretched, stretched))
+
+
+def test_bootstrap_takes_more_documents_than_fit_into_a_block(monkeypatch):
+    monkeypatch.setattr("gristmill.pretrain.impact.bootstrap.BATCH_DRAWS", 1)
+    nats = np.full((2, 3), 10.0)
+    assert bootstrap(nats + np.log(2), nats, np.ones(3), draws=20) == pytest.approx((1, 1))
+
+
 def test_bootstrap_covers_the_difference_of_few_seeds_and_documents():
     """Of 3 seeds it is no exact interval: seen here are 89 % for a nominal 95."""
     hits = 0
