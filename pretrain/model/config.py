@@ -171,7 +171,7 @@ PRESETS: dict[str, dict] = {
     "proxy-4m": {"context": 256, "n_layers": 5, "d_model": 256, "n_heads": 4},  # 4.02 M; 4.54 M
     "proxy-15m": {"context": 256, "n_layers": 12, "d_model": 320, "n_heads": 5},  # 15.2 M; 15.9 M
     "nano-gpt2": GPT2,
-    "nano-moe": {"n_experts": 4},  # 2.4 M parameters without embeddings, 1.4 M of them per token
+    "nano-moe": {"n_experts": 4},  # 2.6 M parameters without embeddings, 1.4 M of them per token
     "nano-bert": BERT,
     "nano-t5": T5,
     "gpt2-124m": {"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12, **GPT2},

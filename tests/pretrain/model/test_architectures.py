@@ -202,6 +202,13 @@ def test_parameters_and_flops_by_formula_are_those_counted(name):
     assert counter.get_total_flops() == expected
 
 
+def test_a_token_of_nano_moe_uses_two_of_four_experts():
+    shape = ModelConfig(**PRESETS["nano-moe"], vocab_size=64)
+    head = 64 * shape.d_model
+    assert shape.matrices(all_experts=True) - head == pytest.approx(2.6e6, rel=0.03)
+    assert shape.matrices() - head == pytest.approx(1.4e6, rel=0.04)
+
+
 @each_architecture
 @pytest.mark.parametrize("vocab_size", [64, 8192])
 def test_every_architecture_begins_with_a_loss_of_ln_v(name, vocab_size):
