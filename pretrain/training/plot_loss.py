@@ -1,12 +1,23 @@
 """Plot of the loss over the steps."""
 
 import io
+from collections.abc import Sequence
 
 from upath import UPath
 
 from gristmill.pipelines.storage.files import atomic_write
 
 SPAN = 30, 50  # the running mean is over 1/30 of the steps, at most 50: more would lag behind the loss
+
+
+def running_mean(losses: Sequence[float]) -> list[float]:
+    """Return the exponential mean of the losses up to each step; it begins with the first loss."""
+    momentum = 1 - 1 / min(SPAN[1], 1 + len(losses) / SPAN[0])
+    mean, means = 0.0, []
+    for i, loss in enumerate(losses):
+        mean = momentum * mean + (1 - momentum) * loss
+        means.append(mean / (1 - momentum ** (i + 1)))
+    return means
 
 
 def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
@@ -17,13 +28,8 @@ def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = FigureCanvasAgg(figure).figure.subplots()
     steps, losses = zip(*((line["step"], line["loss"]) for line in lines if "loss" in line), strict=True)
-    momentum = 1 - 1 / min(SPAN[1], 1 + len(losses) / SPAN[0])
-    mean, means = 0.0, []
-    for i, loss in enumerate(losses):
-        mean = momentum * mean + (1 - momentum) * loss
-        means.append(mean / (1 - momentum ** (i + 1)))
     axes.plot(steps, losses, color="#1f5fa8", alpha=0.25, linewidth=0.8, label="training, each step")
-    axes.plot(steps, means, color="#1f5fa8", linewidth=1.6, label="training, running mean")
+    axes.plot(steps, running_mean(losses), color="#1f5fa8", linewidth=1.6, label="training, running mean")
     validation = [(line["step"], line["validation"]) for line in lines if "validation" in line]
     if validation:
         axes.plot(

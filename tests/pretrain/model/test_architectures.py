@@ -96,6 +96,11 @@ def test_elmans_network_is_its_formula():
     assert torch.allclose(model.hidden(torch.tensor([ids]))[0], torch.stack(states), atol=1e-6)
 
 
+def test_a_recurrent_network_begins_uniform():
+    weights = RNN(RNNConfig(vocab_size=61, d_model=64, n_layers=1, cell="elman")).rnn.weight_hh_l0
+    assert 0.99 / 8 < weights.abs().max() <= 1 / 8  # the root of the width
+
+
 def test_deepnorm_begins_as_in_the_paper():
     shape = ModelConfig(**{**SMALL, "d_model": 128, "n_layers": 8, "norm_position": "deep"})
     weights = dict(GPT(shape).named_parameters())

@@ -1,5 +1,6 @@
 """A run goes on after a kill as if nothing had been, alone or in company, and says what does not fit."""
 
+import itertools
 import json
 import os
 import socket
@@ -15,11 +16,14 @@ from token_folders import make_tokens
 from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError, TrainingDiverged, WorkError
+from gristmill.pretrain.data.masking import Masking
 from gristmill.pretrain.evaluation.perplexity import score_documents
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.devices import Machine
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.checkpoint import checkpoints, load_model
+from gristmill.pretrain.training.objective import TokenObjective
+from gristmill.pretrain.training.plot_loss import running_mean
 from gristmill.pretrain.training.run import LOG, CheckpointSettings, pretrain, read_log
 from gristmill.pretrain.training.trainer import TrainSettings
 
@@ -65,6 +69,27 @@ def results(folder):
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     return folder, run(folder)
+
+
+@pytest.mark.parametrize(
+    ("objective", "changes", "hides"), [("next", {}, None), ("masked", {"causal": False}, Masking)]
+)
+def test_an_objective_hides_tokens_or_none(objective, changes, hides):
+    model = GPT(ModelConfig(**{**SHAPE, "mask_token": 3, **changes}))
+    found = TokenObjective(TRAIN, None, model, TrainSettings(objective=objective)).masking
+    assert found is None if hides is None else isinstance(found, hides)
+
+
+def test_speed_is_tokens_over_seconds(tmp_path, monkeypatch):
+    clock = itertools.count(0, 3)
+    monkeypatch.setattr("gristmill.pretrain.training.run.perf_counter", lambda: next(clock))
+    assert run(tmp_path / "run", steps=3)["tokens"] == 3 * 4 * 16
+    assert read_log(UPath(tmp_path / "run"))[0]["tokens_per_second"] == 21.3  # a step of 4 rows of 16, in 3 seconds
+
+
+@pytest.mark.parametrize(("steps", "second"), [(30, 1 / 3), (60, 0.4), (1470, 49 / 99), (9000, 49 / 99)])
+def test_the_mean_of_the_plot_runs_over_a_thirtieth_of_the_steps_or_50(steps, second):
+    assert running_mean([1.0, *[0.0] * (steps - 1)])[:2] == pytest.approx([1, second])
 
 
 def start(folder, environment=None, **changes):
