@@ -34,6 +34,7 @@ def test_half_stays_and_it_is_what_the_target_is_like(corpus):
     assert len(kept) == round(0.5 * 123) and sum(id.startswith("T") for id in kept) >= 58
     again = run(corpus, "again", "work-2", keep=0.5)
     assert kept == again
+    assert len(run(corpus, "raw", "work-4", keep=0.001)) == 1  # never none
     run(corpus, "raw", "work-3", keep=0.5)
     assert tree(corpus / "work", "clean", "steps", "ledger") == tree(corpus / "work-3", "clean", "steps", "ledger")
 

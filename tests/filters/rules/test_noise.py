@@ -13,7 +13,7 @@ from reference.sentences import SENTENCES
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
 from gristmill.filters.rules.noise import Noise
-from gristmill.filters.rules.noise_sequences import count_sequences
+from gristmill.filters.rules.noise_sequences import count_sequences, is_url
 from gristmill.filters.text.letters import count_letters
 from gristmill.filters.text.lines import split_lines
 from gristmill.filters.text.markup import tag_bytes
@@ -204,3 +204,9 @@ def test_noise_names_the_rule_broken(text, rules):
     settings = Noise()
     measures = settings.measure(Batch(Ragged.from_strings([text])))
     assert [rule["rule"] for rule in decide(settings, measures, np.array([""], object))[0]] == rules
+
+
+@pytest.mark.parametrize("begin", [b"http", b"www."])
+def test_a_url_begins_with_all_four_bytes(begin):
+    found = [begin, *(begin[:i] + b"?" + begin[i + 1 :] for i in range(4)), begin.upper()]
+    assert [bool(is_url(np.frombuffer(b"pw" + each, np.uint8), 2)) for each in found] == [True] + 5 * [False]
