@@ -6,7 +6,6 @@ from collections import Counter
 import numpy as np
 import polars as pl
 import pytest
-from click.testing import CliRunner
 from corpora import IMPACT, RECIPE, documents, write_jsonl
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +13,6 @@ from token_folders import train_subwords
 from upath import UPath
 
 from benchmarks.impact import SD, false_findings, found
-from gristmill.flows.cli import group
 from gristmill.flows.impact.documents.samples import own_documents
 from gristmill.flows.impact.eval_sets import overlap
 from gristmill.flows.impact.plan import PARTS, SAMPLES
@@ -24,12 +22,7 @@ from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.storage.manifest import Manifest, Part, record_part
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.impact.significance import smallest_effect
-
-
-def call(*arguments):
-    done = CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done
+from tests.flows.cli.test_pretrain_commands import call
 
 
 @pytest.fixture(scope="module")

@@ -4,19 +4,12 @@ import json
 import tomllib
 
 import pytest
-from click.testing import CliRunner
 from corpora import IMPACT, RECIPE, documents, write_jsonl
 
-from gristmill.flows.cli import group
 from gristmill.flows.impact.arms import arms_of
 from gristmill.flows.impact.recipe import parse_impact, read_impact
 from gristmill.pipelines.errors import GristmillError, InputError, RecipeError
-
-
-def call(*arguments):
-    done = CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done
+from tests.flows.cli.test_pretrain_commands import call
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from gristmill.pretrain.model.experts import balance, balance_loss
 from gristmill.pretrain.model.gpt import GPT, find_prefixes
 from gristmill.pretrain.model.rnn import RNN
 from gristmill.pretrain.training.trainer import Trainer, TrainSettings
+from tests.pretrain.by_heart import learn_by_heart
 from tests.reference import gpt as reference
 
 SMALL = {"vocab_size": 61, "context": 16, "n_layers": 2, "d_model": 32, "n_heads": 4}
@@ -228,13 +229,4 @@ def test_one_batch_is_learnt_by_heart(name):
     model, ids = build(name, 61), torch.randint(0, 61, (4, 17))
     inputs, targets = without_targets(ids, 4, 0, 7, 2)
     lr = RECURRENT[name][1] if name in RECURRENT else 1e-2
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0)
-    for _ in range(300):
-        loss = model(inputs, targets) / (targets != IGNORE_INDEX).sum()
-        if loss < 0.05:
-            break
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-    assert loss < 0.05
+    assert learn_by_heart(model, lambda: model(inputs, targets) / (targets != IGNORE_INDEX).sum(), lr=lr) < 0.05

@@ -15,6 +15,7 @@ from gristmill.pretrain.model.encoder_decoder import make_transformer
 from gristmill.pretrain.model.gpt import GPT, Cache
 from gristmill.pretrain.model.loss import summed_nats
 from gristmill.pretrain.model.positions import alibi_slopes, rope_angles, sinusoids
+from tests.pretrain.by_heart import learn_by_heart
 from tests.reference import gpt as reference
 
 SMALL = {"vocab_size": 61, "context": 24, "n_layers": 2, "d_model": 48, "n_heads": 4}
@@ -165,17 +166,7 @@ def test_the_large_ones_begin_so_too(name):
 def test_one_batch_is_learnt_by_heart(choice):
     torch.manual_seed(1)
     model, ids = GPT(ModelConfig(**{**SMALL, **choice})), torch.randint(0, 61, (4, 25))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
-    for step in range(300):
-        optimizer.param_groups[0]["lr"] = 1e-2 * min(1.0, (step + 1) / 10)
-        loss = model(ids[:, :-1], ids[:, 1:]) / 96
-        if loss < 0.05:
-            break
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-    assert loss < 0.05
+    assert learn_by_heart(model, lambda: model(ids[:, :-1], ids[:, 1:]) / 96, warmup=10) < 0.05
 
 
 def test_tables_are_those_of_the_papers():
