@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 from upath import UPath
 
@@ -56,9 +57,10 @@ def train_classifier(
     trained, held = shuffled(ids, ~is_held_out), np.flatnonzero(is_held_out)
     for rows, purpose in ((trained, "train"), (held, "evaluate")):
         if np.unique(targets[rows]).size < len(LABELS):
+            good, bad = (len(pc.unique(side[TEXT])) for side in sides)
             raise InputError(
-                f"too few documents to {purpose} a classifier: {(targets == 0).sum():,} good and "
-                f"{(targets == 1).sum():,} bad with text; add documents, or change classifier.held_out"
+                f"too few documents to {purpose} a classifier: {good:,} good and {bad:,} bad with text, copies counted "
+                "once; add documents, or change classifier.held_out"
             )
     sidecar(output).unlink(missing_ok=True)  # one of an older model
     result = train(_texts(documents, trained), targets[trained], LABELS, settings)

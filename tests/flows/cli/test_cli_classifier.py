@@ -78,9 +78,10 @@ def test_max_bytes_and_balance(corpora, tmp_path):
     assert [sum(pair) for pair in zip(found["trained_on"], found["held_out"], strict=True)] == [most, most]
 
 
-def test_too_few_documents_say_so(tmp_path):
-    corpora = write(tmp_path / "good.jsonl", GOOD, 60), write(tmp_path / "bad.jsonl", BAD, 0)
-    with pytest.raises(GristmillError, match="too few documents to train a classifier: 0 good and 0 bad with text"):
+@pytest.mark.parametrize("bad, found", [(0, "train a classifier: 0 good and 0 bad"), (60, "9 good and 1 bad")])
+def test_too_few_documents_say_so(bad, found, tmp_path):
+    corpora = write(tmp_path / "good.jsonl", GOOD, 60), write(tmp_path / "bad.jsonl", "Buy now.", bad)
+    with pytest.raises(GristmillError, match=f"{found} with text, copies counted once; add documents"):
         trained(corpora, tmp_path / "m.bin", tmp_path / "work")
     with pytest.raises(GristmillError, match="did you mean 'epochs'"):
         trained(corpora, tmp_path / "m.bin", tmp_path / "work", "--set", "classifier.epoch=3")

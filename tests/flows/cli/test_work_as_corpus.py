@@ -68,7 +68,8 @@ def made(tmp_path_factory):
     """Return a folder of two finished runs, one of them split, and of models."""
     folder = tmp_path_factory.mktemp("made")
     raw = write_jsonl(folder / "raw.jsonl", documents(90))
-    write_jsonl(folder / "quiz.jsonl", [{"question": QUESTION, "text": QUESTION} | {"id": f"q{i}"} for i in range(60)])
+    quiz = [{"id": f"q{i}", "question": QUESTION, "text": f"{QUESTION} Answer {i}."} for i in range(60)]
+    write_jsonl(folder / "quiz.jsonl", quiz)
     (folder / "recipe.toml").write_text("[steps.exact]")
     (folder / "impact.toml").write_text('recipe = "recipe.toml"\n[arms]\nfull = true\n')
     for name, split in {"work": None, "split": "source"}.items():
