@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +89,7 @@ def code_points() -> list[str]:
     return texts
 
 
-def timed(work: Callable, rounds: int = ROUNDS) -> tuple[list[float], object]:
+def timed(work: Callable, rounds: int = ROUNDS) -> tuple[list[float], Any]:
     """Return the CPU seconds of each round and the result of the last."""
     seconds = []
     for _ in range(rounds):

@@ -22,10 +22,10 @@ from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
 from gristmill.flows.impact.eval_sets import cut_pieces
 from gristmill.flows.impact.recipe import parse_impact
+from gristmill.flows.mix.mixture_law import KL_WEIGHT
 from gristmill.flows.mix.run import mix
 from gristmill.flows.mix.settings import Mixing
 from gristmill.flows.proxies.budget import parse_budget
-from gristmill.pretrain.impact.mixture_law import KL_WEIGHT
 
 SOURCES = {"novels": "prose_novels", "manuals": "docs_en_linux", "salad": "prose_novels"}
 HELDOUT = {"speeches": "prose_speeches", "essays": "prose_anarchism"}

@@ -169,7 +169,7 @@ def released_batches(texts: list[str]):
 
 
 def speed(data: Path) -> None:
-    parts = [text for _, text in english(data, 100)]
+    parts = [text for _, text in english(data)]
     size = sum(len(text.encode()) for text in parts) / 1e6
     train(batches(parts[:50]), NGramSettings(discount_fallback=[0.5, 1, 1.5]))  # compiles
     work = released_batches(parts)

@@ -63,7 +63,8 @@ def watch(command: list[str], work: Path, kill: Callable[[], bool] = lambda: Fal
             ended, status, used = os.wait4(child.pid, os.WNOHANG)
             clock = time.perf_counter()
             cpu = used.ru_utime + used.ru_stime if ended else sample.cpu
-            now = Sample(*map(max, zip(now[:3], (cpu, *sample[1:3]), strict=True)), sample.memory)
+            cpu, read, written = map(max, zip(now[:3], (cpu, *sample[1:3]), strict=True))
+            now = Sample(cpu, int(read), int(written), sample.memory)
             peak = max(peak, now.memory)
             usage.peak = max(usage.peak, peak)
             usage.spill = max(usage.spill, sum(map(disk_of, work.glob("steps/*/scratch"))))

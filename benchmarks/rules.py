@@ -16,6 +16,7 @@ from gristmill.filters.core.filter import Filter
 from gristmill.filters.core.measure import measure_documents
 from gristmill.filters.core.profiles import NO_PROFILE
 from gristmill.filters.registry import FILTERS
+from gristmill.filters.rules.keywords import Keywords
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.shards import cut_groups
@@ -24,7 +25,7 @@ from gristmill.pipelines.storage.shards import cut_groups
 def chain(words: str) -> dict[str, Filter]:
     """Return the rule sets in the default recipe's order, then C4's bad words with a maximum of 0 hits."""
     rule_sets = {name: FILTERS[name]() for name in ("c4", "gopher", "repetition", "fineweb")}
-    return rule_sets | {"keywords": FILTERS["keywords"](lists={"*": words}, max_hits=0, max_density=None)}
+    return rule_sets | {"keywords": Keywords(lists={"*": words}, max_hits=0, max_density=None)}
 
 
 def batches(path: str) -> list[pa.Table]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from upath import UPath
 
-from benchmarks.rows import DATA
+from benchmarks.sides import DATA
 from benchmarks.tune_truth import GOOD, write_sample
 from gristmill.flows.engine.engines import engine
 from gristmill.flows.impact.recipe import read_impact

@@ -124,9 +124,8 @@ def datatrove_decontaminate(source: str, target: str, evaluation: str) -> None:
 
     for name in ("lighteval", "lighteval.tasks", "lighteval.tasks.lighteval_task", "lighteval.tasks.registry"):
         sys.modules[name] = ModuleType(name)
-    registry, task = sys.modules["lighteval.tasks.registry"], sys.modules["lighteval.tasks.lighteval_task"]
-    registry.Registry = lambda **_: SimpleNamespace(get_task_dict=lambda _: {})
-    task.LightevalTask = SimpleNamespace(load_datasets=lambda _: None)
+    vars(sys.modules["lighteval.tasks.registry"])["Registry"] = lambda **_: SimpleNamespace(get_task_dict=lambda _: {})
+    vars(sys.modules["lighteval.tasks.lighteval_task"])["LightevalTask"] = SimpleNamespace(load_datasets=lambda _: None)
     NGramsDecontIndexer._requires_dependencies = []
     labels = [row["labels"] for row in read(evaluation)]
     items = [
