@@ -16,6 +16,7 @@ from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.streaming import CorruptStream
 
 FILES, RECORDS = 8, 100  # that are read to find the names
+TABLES = ("csv", "tsv")
 SHOWN = 20  # columns in a message
 
 
@@ -55,6 +56,8 @@ def check_columns(settings: InputSettings, files: list[File], where: str, own: P
         hint = f"did you mean {near[0]!r}? " if near else ""
         if key == "text" and (chats := seen & {"messages", "conversations"}):
             hint = f'conversations need records = "{min(chats)}" in [input]; '
+        if len(names) == 1 and (other := next((c for c in ";\t|" if c in names[0] and tables[0].format in TABLES), "")):
+            hint = f"if fields are separated by {other!r}, set delimiter in [input]; "
         columns = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         raise InputError(f"{where}: {key}: no column {name!r} in {_shown(tables)}; {hint}its columns: {columns}")
 

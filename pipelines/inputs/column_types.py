@@ -46,6 +46,14 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
     return pa.field(name, STRING, metadata=JSON), _json_text(values)
 
 
+def value_of(cell: str | None):
+    """Return the value of a JSON text; a text that is not JSON, under metadata of ours that is wrong, as it is."""
+    try:
+        return None if cell is None else orjson.loads(cell)
+    except orjson.JSONDecodeError:
+        return cell
+
+
 def normalize_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
     """Convert an Arrow column to the plain type of plain_columns.py, or to JSON text; mark large integers and times."""
     if field.type == TURN_LIST:

@@ -21,16 +21,18 @@ from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 
 log = logging.getLogger(__name__)
 
-Format = Literal["jsonl", "parquet", "csv", "tsv", "text", "html", "warc", "hf"]
+Format = Literal["jsonl", "parquet", "arrow", "csv", "tsv", "text", "html", "warc", "hf"]
 SUFFIXES: dict[Format, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".ndjson", ".json"),
     "parquet": (".parquet", ".pq"),
+    "arrow": (".arrow", ".feather"),
     "csv": (".csv",),
     "tsv": (".tsv",),
     "text": (".txt", ".text", ".md", ".rst"),
     "html": (".html", ".htm", ".xhtml"),
     "warc": (".warc", ".wet", ".arc"),
 }
+KNOWN = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 OWN = "own"  # format of files that `input.reader` reads
 PAGES = ("text", "html", "warc")  # formats without columns
 DEFAULT_SPLIT = "train"
@@ -232,7 +234,7 @@ def _list_files(settings: InputSettings, work: str | None) -> tuple[dict[str, Na
             listing.left_out["ignored {:,} (no known format)"] += unknown
         account = listing.account()
         if not known:
-            why = f"{printable(path)} holds no file of a known format ({_known()}); set `format` in [input]"
+            why = f"{printable(path)} holds no file of a known format ({KNOWN}); set `format` in [input]"
             raise InputError("; ".join([why, *account]))
         for line in account:
             log.warning("%s: %s", printable(path), line)
@@ -344,7 +346,3 @@ def _dataset_version(path: str) -> tuple[int, str]:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     version = fingerprint([[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime] for f in files])
     return sum(f.stat().st_size for f in files), version
-
-
-def _known() -> str:
-    return ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)

@@ -26,9 +26,10 @@ from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS
 log = logging.getLogger(__name__)
 
 DESCRIPTIONS = re.compile(
-    r"(readme|licen[cs]e|copying|notice|citation)(\.(md|rst|te?xt))?|(dataset_(infos?|dict)|manifest)\.json",
+    r"(readme|licen[cs]e|copying|notice|citation)(\.(md|rst|te?xt))?|(dataset_(infos?|dict)|manifest|state)\.json",
     re.IGNORECASE,
 )
+CACHES = re.compile(r"cache-[0-9a-f]{16}(_\d+_of_\d+)?\.arrow")  # what `datasets` writes beside its data
 EXAMPLES = 5  # names in one line of the log
 
 
@@ -130,7 +131,9 @@ class Listing:
                 continue
             if file == f"{name}/{MANIFEST}" and self._is_manifest(file):  # ours: not worth a line
                 continue
-            if DESCRIPTIONS.fullmatch(file, file.rfind("/") + 1):
+            if CACHES.fullmatch(file, file.rfind("/") + 1):
+                self.left_out["ignored {:,} (caches of a dataset; to read one, name it)"].append(file)
+            elif DESCRIPTIONS.fullmatch(file, file.rfind("/") + 1):
                 self.left_out["ignored {:,} (describe a dataset; to read one, name it)"].append(file)
             else:
                 self.found[file] = found

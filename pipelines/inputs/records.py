@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from orjson import JSONEncodeError
 
-from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normalize_column
+from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normalize_column, value_of
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.inputs.plain_columns import is_bytes, is_string, python_values
 from gristmill.pipelines.schema import DECLARED, ID, SOURCE, TEXT, TURN_LIST, TURNS
@@ -186,7 +186,7 @@ def _id_text(value) -> str | None:
 
 def _plain(text: str | None) -> str | None:
     """Return the string that a JSON text stands for, any other JSON text as it is."""
-    value = orjson.loads(text) if text and text.startswith('"') else text
+    value = value_of(text) if text and text.startswith('"') else text
     return value if isinstance(value, str) else text
 
 

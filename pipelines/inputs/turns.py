@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from gristmill.pipelines.inputs.column_types import JSON, value_of
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.inputs.records import RecordBatch
 from gristmill.pipelines.ragged import Ragged
@@ -48,7 +49,9 @@ def compose(found: RecordBatch, settings: InputSettings) -> tuple[RecordBatch, p
     others = {"alpaca": ("input", "output"), "prompt": ANSWERS}.get(settings.records or "", ())
     used = [name for name in (settings.content, SYSTEM, *others) if name in table.column_names]
     texts, turns, keep, why = [], [], [], []
+    mixed = [name for name in used if table.schema.field(name).metadata == JSON]  # columns of more than one type
     for row, record in enumerate(table.select(used).to_pylist()):
+        record |= {name: value_of(record[name]) for name in mixed}
         try:
             text, spans = join_turns(turns_of(record, settings.records, settings.content))
             if not spans:

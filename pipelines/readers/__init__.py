@@ -8,7 +8,7 @@ from gristmill.pipelines.inputs.inputs import OWN, PAGES, UnreadableFile, check_
 from gristmill.pipelines.inputs.records import RecordBatch, documents, without_too_many_lines
 from gristmill.pipelines.inputs.turns import compose
 from gristmill.pipelines.inputs.work_units import InputSlice, WorkUnit
-from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
+from gristmill.pipelines.readers.arrow import read_arrow, read_hugging_face, read_parquet
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.delimited import read_csv
 from gristmill.pipelines.readers.html_warc import extract_pages, read_html, read_warc
@@ -20,6 +20,7 @@ from gristmill.pipelines.readers.streaming import CorruptStream
 FORMATS: dict[str, Callable[[InputSlice, ReadContext], Iterator[RecordBatch]]] = {
     "jsonl": read_jsonl,
     "parquet": read_parquet,
+    "arrow": read_arrow,
     "csv": read_csv,
     "tsv": read_csv,
     "text": read_text,

@@ -1,4 +1,4 @@
-"""Readers of Arrow tables: Parquet files and Hugging Face datasets."""
+"""Readers of Arrow tables: Parquet files, Arrow files and streams, and Hugging Face datasets."""
 
 import json
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from gristmill.pipelines.inputs.column_types import normalize_column
 from gristmill.pipelines.inputs.inputs import InputSettings, open_input
 from gristmill.pipelines.inputs.nested_columns import take_nested
 from gristmill.pipelines.inputs.plain_columns import (
+    STRING,
     as_text,
     holds_text,
     is_bytes,
@@ -30,6 +31,7 @@ from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.streaming import CorruptStream
 from gristmill.pipelines.schema import ID, SOURCE
 
+IPC_FILE = b"ARROW1"  # begins an Arrow file, and no stream
 FIRST_ROWS, MAX_ROWS = 64, 1 << 16  # decoded at a time: of a file's first rows, of any
 
 
@@ -64,20 +66,19 @@ def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatc
 class _Damage(Exception):
     """Error that Arrow raised while it read a file, as opposed to errors of the code that handles the rows."""
 
-    def __init__(self, error: Exception):
+    def __init__(self, error: Exception, format: str):
         super().__init__(_first_line(error))
-        unsupported = isinstance(error, pa.ArrowNotImplementedError)
-        self.kind = "unsupported Parquet" if unsupported else "damaged Parquet"
+        self.kind = f"{'unsupported' if isinstance(error, pa.ArrowNotImplementedError) else 'damaged'} {format}"
 
 
 @contextmanager
-def _arrow_reads() -> Iterator[None]:
+def _arrow_reads(format: str = "Parquet") -> Iterator[None]:
     try:
         yield
     except PARQUET_DAMAGE as error:
         if getattr(error, "errno", None):
             raise  # an error of the disk
-        raise _Damage(error) from None
+        raise _Damage(error, format) from None
 
 
 def _opened(stream: BinaryIO, piece: InputSlice) -> pq.ParquetFile:
@@ -121,6 +122,46 @@ def _stored_bytes(file: pq.ParquetFile, g: int, size: int) -> int:
     return size * sizes[g] // max(1, sum(sizes))
 
 
+def read_arrow(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
+    """Yield the rows of an Arrow file (Feather) or stream, such as `datasets` saves. Damage ends the file.
+
+    Raises CorruptStream after the batches before the damage.
+    """
+    with open_input(piece.file.url) as stream:
+        number, at = 1, 0  # of the next row, after the last whole batch
+        try:
+            for batch in _ipc_batches(stream):
+                count_bytes(stream.tell() - at)
+                at = max(at, stream.tell())
+                rows = max(1, piece.file.block_bytes * batch.num_rows // max(1, batch.nbytes))
+                for begin in range(0, batch.num_rows, rows):
+                    part = pa.table(batch.slice(begin, rows))
+                    yield from found_in(part, np.arange(number, number + part.num_rows), piece, reading)
+                    number += part.num_rows
+        except _Damage as damage:
+            lost = max(1, piece.file.size - at)
+            raise CorruptStream(f"{damage.kind}: {damage}", number, lost_bytes=lost) from None
+
+
+def _ipc_batches(stream: BinaryIO) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow file or stream, with every offset and index checked, which Arrow does not do."""
+    is_file = stream.read(len(IPC_FILE)) == IPC_FILE
+    stream.seek(0)
+    with _arrow_reads("Arrow"):
+        reader = pa.ipc.open_file(stream) if is_file else pa.ipc.open_stream(stream)
+        batches = (reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader)
+    while True:
+        with _arrow_reads("Arrow"):
+            if (batch := next(batches, None)) is None:
+                return
+            batch.validate()
+            for column in batch.columns:
+                # As bytes: one text of invalid UTF-8 is a reject of its own and no damage.
+                bytes_of = {pa.string(): pa.binary(), STRING: pa.large_binary(), pa.string_view(): pa.binary_view()}
+                (column.view(bytes_of[column.type]) if column.type in bytes_of else column).validate(full=True)
+        yield batch
+
+
 def read_hugging_face(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Yield the rows of a dataset in a folder or on the hub, 256 at a time."""
     settings = reading.settings
@@ -138,11 +179,17 @@ def open_hugging_face(path: str, config: str | None, split: str, streaming: bool
     try:
         try:
             dataset = datasets.load_from_disk(path)
-            return dataset[split] if isinstance(dataset, datasets.DatasetDict) else dataset
+            if not isinstance(dataset, datasets.DatasetDict):
+                return dataset
+            if split in dataset:
+                return dataset[split]
+            raise InputError(f"dataset {path!r} has no split {split!r}; set split in [input]: {', '.join(dataset)}")
         except FileNotFoundError:
             return datasets.load_dataset(path, config, split=split, streaming=streaming)
-    except (OSError, KeyError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(f"no dataset {path!r} with split {split!r}: {_first_line(error)}") from error
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        lines = (str(error).strip() or type(error).__name__).splitlines()[:2]  # the second one may name the configs
+        why = " ".join(lines if lines[-1].startswith("Please") else lines[:1])
+        raise InputError(f"no dataset {path!r} with split {split!r}: {why}") from error
 
 
 def found_in(table: pa.Table, numbers: np.ndarray, piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:

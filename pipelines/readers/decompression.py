@@ -16,6 +16,7 @@ from gristmill.pipelines.inputs.inputs import File
 DECOMPRESS_BYTES = 1024
 
 STARTS = {"gz": b"\x1f\x8b\x08", "zst": b"\x28\xb5\x2f\xfd"}  # first bytes of a stream
+MAGIC = STARTS | {"bz2": b"BZh", "xz": b"\xfd7zXZ\0", "zip": b"PK\x03\x04", "lz4": b"\x04\x22\x4d\x18"}  # of a file
 DICTIONARY = b"\x5d\x2a\x4d\x18"  # first bytes of a WARC file with a zstd dictionary (IIPC's .warc.zst 1.0)
 MAX_DICTIONARY_BYTES = 16 << 20
 
@@ -64,7 +65,10 @@ def decompress(
                 parts.append(decompressor.decompress(unread))
             except (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError) as error:
                 damaged_at = consumed - len(unread)
-                damage = CorruptStream(_why(error, file, unread, max_window_bytes))
+                why = _why(error, file, unread, max_window_bytes)
+                if not damaged_at and not unread.startswith(MAGIC[file.compression or ""]):
+                    why = f"damaged {file.compression}: it begins as other data; if it is not compressed, rename it"
+                damage = CorruptStream(why)
                 damage.lost_bytes = max(0, file.size - damaged_at)
                 yield b"".join(parts)
                 if not resume or file.compression not in STARTS:

@@ -12,7 +12,7 @@ from gristmill.pipelines.readers.streaming import split_records
 def read_text(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Yield the whole file as one document, or one document between any two separators, unchanged.
 
-    Records that contain only white space are skipped.
+    Records that contain only white space are skipped. Where lines are documents, they may end with CR LF.
     """
     settings, blocks = reading.settings, read_utf8(piece, reading.settings)
     if settings.separator is None:
@@ -30,6 +30,8 @@ def read_text(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
         for number, record in enumerate(records, first):
             try:
                 text = (record.removeprefix(BOM) if at == 0 else record).decode()
+                if settings.separator == "\n":
+                    text = text.removesuffix("\r")
                 if text and not text.isspace():
                     rows.append({settings.text: text})
                     numbers.append(number)

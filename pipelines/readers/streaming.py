@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from gristmill.pipelines.inputs.inputs import BLOCK_BYTES, MAX_WINDOW_BYTES, open_input
+from gristmill.pipelines.inputs.inputs import BLOCK_BYTES, COMPRESSIONS, MAX_WINDOW_BYTES, open_input
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.progress import count_bytes
-from gristmill.pipelines.readers.decompression import CorruptStream, decompress
+from gristmill.pipelines.readers.decompression import MAGIC, CorruptStream, decompress
 
 # A compressed file with more lines than both is a bomb: 65 kB of zstd can hold 2 * 10^9 empty lines.
 BOMB_LINES, LINES_PER_BYTE = 1 << 22, 100
@@ -40,6 +40,10 @@ def read_streams(piece: InputSlice, max_window_bytes: int, resume: bool = True) 
         file.seek(piece.start)
         left = piece.end - piece.start if piece.end else sys.maxsize
         while block := file.read(min(piece.file.block_bytes, left)):
+            if file.tell() == len(block) and (packed := next((k for k, v in MAGIC.items() if block.startswith(v)), "")):
+                named = next((suffix for suffix, kind in COMPRESSIONS.items() if kind == packed), "")
+                remedy = f"let its name end in {named}" if named else "unpack it"
+                raise CorruptStream(f"compressed: {packed} data under a name without {packed}; {remedy}")
             left -= len(block)
             yield block
             count_bytes(len(block))

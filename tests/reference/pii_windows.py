@@ -1,6 +1,7 @@
 """Windows around "@" and "(at)", the words before a window, and the check of cards, in the plainest way."""
 
 import re
+import unicodedata
 
 HEAD = re.compile(rb"[0-9A-Za-z.\-_+%'&=!#$*?^`{|}~/:\"\x80-\xff]{0,128}\Z")
 TAIL = re.compile(rb"[0-9A-Za-z.\-\[\]:\x80-\xff]{0,254}")
@@ -27,8 +28,16 @@ BREAK = re.compile(rb"[^:\s][^\S\n]*\n|\n\s*\n|\d[.;)] ")
 def words_before(text: bytes) -> list[str]:
     """The words, in lower case, behind the last of all ends of line, paragraph and number."""
     ends = [0, *(found.end() for found in BREAK.finditer(text))]
-    humps = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text[ends[-1] :].decode("utf-8", "ignore"))
-    return [word.lower() for word in re.findall(r"[^\W\d_]+", humps)]
+    composed = unicodedata.normalize("NFC", text[ends[-1] :].decode("utf-8", "ignore"))
+    humps = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", composed)
+    words = [""]  # letters, and marks after them
+    for character in humps:
+        is_mark = 0x300 <= ord(character) < 0x1D00 and unicodedata.category(character).startswith("M")
+        if re.fullmatch(r"[^\W\d_]", character) or (is_mark and words[-1]):
+            words[-1] += character
+        elif words[-1]:
+            words.append("")
+    return [word.lower() for word in words if word]
 
 
 def luhn(digits: str) -> bool:

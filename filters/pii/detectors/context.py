@@ -15,6 +15,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import category, normalize
 
 from gristmill.filters.pii.detectors.window import Window
 
@@ -23,8 +24,9 @@ ENGLISH = "en"
 BYTES_BEFORE, BYTES_AFTER = 64, 20  # examined around a window
 MAX_WORDS = 7  # examined before a window
 VOTES = ((1, "support"), (-1, "veto"))
-UNSPACED = "\u2e80"  # from here on: scripts without spaces, where a term may lie inside a run of letters
-WORD = re.compile(r"[^\W\d_]+")
+# Marks such as vowel signs, which \w leaves out, of the alphabets from Latin (NFD) to Khmer and Balinese.
+MARKS = "".join(chr(code) for code in range(0x300, 0x1D00) if category(chr(code))[0] == "M")
+WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
 CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")  # phoneNumber is two words
 NEXT_WORD = re.compile(r"(-| ?\(?)([^\W\d_]++)(?!-)(\s*(?:[\n.,;)]|$))?")
 EXTENSION = re.compile(  # of a phone number
@@ -65,7 +67,7 @@ def terms_of(topic: str, language: str) -> Terms:
     chosen = (language, ENGLISH) if language in files else (*files,)
     topics = [files[name].get(topic, {}) for name in chosen]
     votes = {term: vote for lists in topics for vote, key in VOTES for term in lists.get(key, ())}
-    unspaced = tuple((term, vote) for term, vote in votes.items() if term >= UNSPACED)
+    unspaced = tuple((term, vote) for term, vote in votes.items() if is_unspaced(term))
     labels, after, units = (
         frozenset(term for lists in topics for term in lists.get(key, ())) for key in ("labels", "after", "units")
     )
@@ -96,7 +98,7 @@ def context_vote(topic: str, window: Window, max_words: int = MAX_WORDS) -> int:
     """
     if window.words_before is None:
         window.words_before, (window.word_after, window.ends_clause) = _words_before(window), _word_after(window)
-        window.unspaced = max(window.words_before, default="") >= UNSPACED
+        window.unspaced = any(map(is_unspaced, window.words_before))
     terms, words = terms_of(topic, window.language), window.words_before
     if window.word_after in terms.units:
         return -1
@@ -130,8 +132,14 @@ def _word_after(window: Window) -> tuple[str, bool]:
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text, in lower case."""
+    """Return the words of a text, in lower case and composed form (NFC)."""
+    text = text if text.isascii() else normalize("NFC", text)
     return [word.lower() for word in WORD.findall(CAMEL_CASE.sub(" ", text))]
+
+
+def is_unspaced(word: str) -> bool:
+    """True if a word is of a script without spaces, where a term may lie inside a run of letters."""
+    return word >= "\u2e80" or "\u0e00" <= word < "\u0f00"
 
 
 def _vote(terms: Terms, words: list[str], i: int) -> int:
@@ -139,6 +147,6 @@ def _vote(terms: Terms, words: list[str], i: int) -> int:
     for size in (3, 2, 1):
         if size <= i + 1 and (vote := terms.votes.get(" ".join(words[i + 1 - size : i + 1]), 0)):
             return vote
-    if words[i] >= UNSPACED:
+    if is_unspaced(words[i]):
         return next((vote for term, vote in terms.unspaced if term in words[i]), 0)
     return 0

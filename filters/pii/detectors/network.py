@@ -170,6 +170,8 @@ def address_scope(text: str) -> int:
         address = ipaddress.ip_address(text)
     except ValueError:
         return NOWHERE
+    if mapped := getattr(address, "ipv4_mapped", None):  # ::ffff:192.0.2.1
+        return address_scope(str(mapped))
     if address.is_loopback or address.is_unspecified or any(address in net for net in _DOCUMENTED[address.version]):
         return NOWHERE
     return PUBLIC if address.is_global and not (address.is_multicast or address.is_reserved) else PRIVATE
@@ -208,7 +210,7 @@ def mac_or_ipv6(window: Window) -> Iterator[PiiSpan]:
     if scope == NOWHERE or window.before(start, 1) in (b":", b"."):
         return
     groups = [group for group in address.split(":") if group]
-    if (len(groups) >= 3 and sum(map(len, groups)) >= 8) or has_context("ip", window):
+    if "." in address or (len(groups) >= 3 and sum(map(len, groups)) >= 8) or has_context("ip", window):
         yield PiiSpan(start, end, _type_in(scope, window))
 
 

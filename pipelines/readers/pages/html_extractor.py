@@ -8,11 +8,13 @@ A child takes a CPU second to import trafilatura, as long as the pages of a smal
 """
 
 import atexit
+import re
 import struct
 import subprocess
 import sys
 import threading
 import time
+from html import unescape
 from pathlib import Path
 
 import orjson
@@ -21,6 +23,7 @@ from gristmill.pipelines.readers.pages.charsets import decode
 
 WORKER = Path(__file__).with_name("html_worker.py")
 IDLE_SECONDS = 10.0  # without a page, after which a kept child is ended: it holds 100 MB
+TAG = re.compile("<[a-zA-Z/!?]")
 MAX_CHILD_BYTES = 64 << 20  # of pages, after which a child is not kept, so that what parsers leave behind is bounded
 
 
@@ -44,9 +47,12 @@ class Extractor:
     def extract(self, page: bytes, url: str = "", charset: str = "") -> dict:
         """Return text, title and date of a page by name; title and date may be None. Raises NoText with a reason.
 
-        ``charset`` is that of the HTTP header. If no charset fits, the child process guesses one.
+        ``charset`` is that of the HTTP header. If no charset fits, the child process guesses one. A page without a
+        tag is its own text.
         """
         decoded = decode(page, charset, markup=True)
+        if decoded is not None and not TAG.search(decoded):
+            return {"text": unescape(decoded), "title": None, "date": None}
         self.child = self.child or self._start()
         self.bytes += len(page)
         stdin, stdout = self.child.stdin, self.child.stdout

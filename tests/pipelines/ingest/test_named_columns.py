@@ -29,6 +29,13 @@ def test_it_names_those_that_exist(tmp_path, settings, told):
     assert not list((tmp_path / "work" / "documents").glob("*.parquet"))
 
 
+@pytest.mark.parametrize(("name", "told"), [("a.csv", "separated by ';', set delimiter"), ("a.jsonl", "did you mean")])
+def test_a_header_in_one_piece_names_the_delimiter(tmp_path, name, told):
+    raw = write(tmp_path / "raw", **{name: b"id;text\n1;a\n" if ".csv" in name else lines({"id;text": "a"})})
+    with pytest.raises(InputError, match=f"no column 'text' in {name}; .*{told}"):
+        ingest(tmp_path / "work", raw, **HALF)
+
+
 def test_a_column_that_some_files_lack_is_no_error(tmp_path):
     raw = write(tmp_path / "raw", a__jsonl=lines({"url": "u"}), b__csv=b"text,n\nb,1\nc,2\n", c__tsv=b"text\nd\n")
     made = ingest(tmp_path / "work", raw, drop=["n"], **HALF)

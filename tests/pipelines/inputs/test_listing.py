@@ -86,7 +86,8 @@ def test_odd_files_are_skipped_and_told(tmp_path, monkeypatch, caplog):
 
 
 DESCRIPTIONS = ["README", "README.md", "Readme.txt", "LICENSE", "licence.rst", "NOTICE.text", "COPYING", "CITATION.md"]
-DESCRIPTIONS += ["dataset_infos.json", "dataset_info.json", "dataset_dict.json", "manifest.json"]
+DESCRIPTIONS += ["dataset_infos.json", "dataset_info.json", "dataset_dict.json", "manifest.json", "state.json"]
+DESCRIPTIONS += ["cache-0123456789abcdef.arrow", "cache-0123456789abcdef_00001_of_00002.arrow"]  # and caches
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
@@ -98,7 +99,8 @@ def test_descriptions_are_no_documents_unless_named(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["readme2.md", "my-readme.md", "README.html", "README.md.gz", "license.json", "infos.json"]
+    "name",
+    ["readme2.md", "my-readme.md", "README.html", "README.md.gz", "license.json", "infos.json", "cache-de.arrow"],
 )
 def test_other_names_are_documents(tmp_path, name):
     write(tmp_path, **{name: b"x"})

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ingesting import ingest
 
 from gristmill.dedup.exact.exact import Exact
 from gristmill.filters.core.batch import Batch
@@ -63,6 +64,15 @@ def test_records_have_turns_or_are_rejected(records, record, expected, tmp_path,
             assert split_turns(row[TEXT].encode(), row[TURNS]) == expected
             assert row[TEXT] == "\n\n".join(content for _, content in expected)
             assert row.get("input.text") == record.get("text")
+
+
+def test_prompts_of_several_types_are_the_strings_that_they_were(tmp_path):
+    rows = [{"prompt": 'Say "So."', "completion": "So."}, {"prompt": CHAT[:1], "completion": CHAT[1:]}]
+    rows += [{"prompt": "Add.", "output": 2}, {"prompt": "Add.", "output": "3"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    made = ingest(tmp_path / "work", tmp_path / "a.jsonl", records="prompt")
+    assert made.texts == ['Say "So."\n\nSo.', "Why é?\n\nSo.", "Add.\n\n3"]
+    assert made.places == [("a.jsonl", 3, "no turns")]  # a number is no text
 
 
 def test_a_csv_has_turns_by_the_names_of_its_columns(tmp_path):

@@ -101,6 +101,26 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path):
     assert made.texts == ["good", "also good"]
     assert [(file, position) for file, position, _ in made.places] == [(name, 1) for name in names]
     assert {reason.split()[0] for _, _, reason in made.places} == {"damaged", "broken"}
+    assert made.rejects[0]["reason"] == "damaged gz: it begins as other data; if it is not compressed, rename it"
+
+
+PACKED = {
+    "gz": (gzip.compress, "let its name end in .gz"),
+    "bz2": (bz2.compress, "let its name end in .bz2"),
+    "xz": (lzma.compress, "let its name end in .xz"),
+    "zst": (zstandard.compress, "let its name end in .zst"),
+    "zip": (lambda data: b"PK\x03\x04" + data, "unpack it"),
+}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_compressed_data_under_a_plain_name_names_the_remedy(tmp_path, kind):
+    pack, remedy = PACKED[kind]
+    made = ingest(tmp_path / "work", write(tmp_path / "raw", a__jsonl=pack(lines(*GOOD)), b__txt=b"BZ is no magic"))
+    assert [reject["reason"] for reject in made.rejects] == [
+        f"compressed: {kind} data under a name without {kind}; {remedy}"
+    ]
+    assert made.rejects[0]["lost_bytes"] == made.rejects[0]["file_bytes"] and made.texts == ["BZ is no magic"]
 
 
 def parquet(path, groups=3, rows=10, **columns):
@@ -181,6 +201,12 @@ def test_bad_rows_of_csv_are_rejected_alone(tmp_path):
     ]
     assert made.rejects[0]["offset"] == data.index(b"b,\xff")
     assert made.rejects[6]["reason"] == "not CSV: no closing quote; the quote opens in line 16"
+
+
+def test_lines_of_any_ending_are_documents(tmp_path):
+    raw = write(tmp_path / "raw", a__txt=b"one\r\ntwo\n\r\nthree\r", b__txt=b"one\r--two")
+    assert ingest(tmp_path / "lines", raw / "a.txt", separator="\n").texts == ["one", "two", "three"]
+    assert ingest(tmp_path / "work", raw / "b.txt", separator="--").texts == ["one\r", "two"]
 
 
 def test_plain_text_that_is_no_utf8_or_too_long_is_rejected(tmp_path):

@@ -7,7 +7,7 @@ from ingesting import ingest, lines, write
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.inputs.inputs import InputSettings
-from gristmill.pipelines.readers.encoding import guess_encoding
+from gristmill.pipelines.readers.encoding import HEAD_BYTES, guess_encoding
 from gristmill.pipelines.settings import read_settings
 
 TEXTS = ["Der Müller mahlt das Korn für das ganze Dorf.", "Größe ist nicht alles, sagte er, überhaupt nicht."]
@@ -103,6 +103,10 @@ def test_a_large_file_in_another_encoding_is_not_cut(tmp_path):
         ("Мельник мелет зерно для всей деревни.\n", "koi8-r"),
         ("粉屋は村全体の穀物を挽いて、自分のものにする。\n", "shift_jis"),
         ("磨坊主为全村磨面，每十袋留一袋给自己。\n", "gb18030"),
+        ("Zażółć gęślą jaźń, a piekarz czeka każdego ranka.\n", "iso8859-2"),  # cp1250 has ą and ś elsewhere
+        ("Zażółć gęślą jaźń, a piekarz czeka każdego ranka.\n", "cp1250"),
+        ("Мельник мелет зерно для всей деревни.\n", "iso8859-5"),
+        ("Ο μύλος δίπλα στο ποτάμι αλέθει σιτάρι. Άνοιξη και Ώρα.\n", "iso8859-7"),
         ("plain\n", "utf-8"),
         ("é\n", "utf-8"),
         ("", "utf-8"),
@@ -116,7 +120,10 @@ def test_the_guess_gives_the_text(text, encoding):
 def test_a_few_broken_bytes_leave_a_file_utf8():
     data = "Der Müller\n".encode() * 5 + b"\xff\xfe\n"
     assert guess_encoding(data) == "utf-8"
-    assert guess_encoding("Müller".encode()[:2]) == "utf-8"  # a character cut at the end of the block
+    assert (
+        guess_encoding(b"x" * (HEAD_BYTES - 1) + "ü".encode()[:1]) == "utf-8"
+    )  # a character cut at the end of the head
+    assert guess_encoding("café".encode("latin-1")) != "utf-8"  # the end of the file
     assert guess_encoding(codecs.BOM_UTF8 + b"x") == "utf-8"
 
 

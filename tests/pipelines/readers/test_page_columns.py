@@ -25,6 +25,18 @@ def test_a_column_has_the_text_of_a_file(tmp_path):
     assert column == [file[0] | {"id": "x.jsonl:1", "url": row["url"], "lang": "en"}]  # the page is not carried
 
 
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (f"{BODY} Mehl &amp; Korn, 2 < 3, a<3", f"{BODY} Mehl & Korn, 2 < 3, a<3"),  # no tag
+        ("<!-- nothing -->", ""),
+    ],
+)
+def test_a_page_without_a_tag_is_its_own_text(tmp_path, page, text):
+    made = ingest(tmp_path / "a", write(tmp_path / "jsonl", x__jsonl=lines({"page": page})), html="page")
+    assert made.texts == [text] == ingest(tmp_path / "b", write(tmp_path / "html", x__html=page.encode())).texts
+
+
 @pytest.mark.parametrize("format", ["jsonl", "parquet", "csv", "own"])
 def test_every_format_with_columns_may_hold_pages(tmp_path, format):
     rows = [{"page": PAGE, "url": "u"}, {"page": "", "url": "u"}]
