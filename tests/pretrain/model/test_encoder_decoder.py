@@ -21,7 +21,7 @@ CHOICES = [
     {},
     {"mlp": "geglu", "tie_embeddings": False},
     {"position_encoding": "rope", "n_kv_heads": 2, "norm": "layer", "bias": True, "qk_norm": True},
-    {"position_encoding": "learned", "norm_position": "post", "norm": "layer", "encoder_layers": 1},
+    {"position_encoding": "learned", "norm_position": "post", "norm": "layer", "encoder_layers": 1, "head_width": 6},
     {"position_encoding": "alibi", "n_experts": 3, "window": 7},
 ]
 choices = pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice.values())) or "t5")
