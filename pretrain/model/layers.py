@@ -34,7 +34,7 @@ class Memory(NamedTuple):
     """Keys and values of an encoder's S states, computed once; a single row serves all rows of a decoder."""
 
     keys_values: list[tuple[Tensor, Tensor]]  # of each layer of the decoder, [B or 1, K, S, C]
-    mask: Tensor | None  # [B or 1, 1, 1, S]: False for padding
+    mask: Tensor | None  # [B, 1, T, S]: False for another document
 
 
 class CrossAttention(nn.Module):

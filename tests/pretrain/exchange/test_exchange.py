@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
@@ -82,7 +83,7 @@ def difference(theirs, ours):
         if isinstance(ours, EncoderDecoder):
             targets, padding = IDS[:, ::2], (IDS < 90).long()
             found, expected = (
-                ours.logits(ours.states(IDS, targets, 1 - padding)),
+                ours.logits(ours.states(IDS, targets, F.pad(padding - 1, (0, targets.shape[1])))),
                 theirs(IDS, padding, labels=targets).logits,
             )
         else:
