@@ -99,6 +99,8 @@ def prepare_pages(folder: Path) -> None:
         write_jsonl(folder / name / "0.jsonl", documents(300))
     messages = [{**row, "spam": i % 3 == 0} for i, row in enumerate(documents(300))]
     write_jsonl(folder / "messages.jsonl", messages)
+    tasks = [{"instruction": f"Say {i} corn.", "input": "", "output": f"{i} corn"} for i in range(80)]
+    write_jsonl(folder / "tasks.jsonl", tasks)
     (folder / "README.md").write_text((REPOSITORY / "README.md").read_text("utf-8"), "utf-8")
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 

@@ -69,12 +69,13 @@ def test_links_lead_somewhere(page):
 
 @on_each_page
 def test_settings_exist(page):
-    """``gopher.min_words`` and measures like ``gopher.words``, in backticks or after --set: the step has them."""
+    """``gopher.min_words``, a measure like ``gopher.words``, a reason like ``gopher.words_too_low``: the step has it."""
     text = page.read_text("utf-8")
     shown = "\n".join([*spans(text), *blocks(text)])
     steps = "|".join(STEPS)
     for step, setting in re.findall(rf"(?<![\w./])(?:steps\.)?({steps})\.([a-z]\w+)(?![\w./(])", shown):
-        names = setting, f"min_{setting}", f"max_{setting}"
+        stem = re.sub("_too_(low|high)$", "", setting)
+        names = setting, f"min_{stem}", f"max_{stem}"
         assert {*names} & {*STEPS[step].model_fields, "py", "toml"}, f"{step}.{setting}"
 
 

@@ -25,24 +25,42 @@ class SpanCorruption(NamedTuple):
         return hidden, min(max(1, round(hidden / self.mean_span)), length - hidden + 1)
 
     def mask_tokens(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
-        """Turn next-token rows into inputs, int64[B, S], and targets, int64[B, T]; ``documents`` is 1 for padding.
+        """Turn next-token rows into inputs, int64[B, S], and targets, int64[B, T]; each document is a text of its own.
 
-        The spans of a row are a function of seed and sample; ``samples`` int64[B] are the numbers of the rows.
+        ``documents``, int64[B, S + T], numbers those of inputs, then of targets, below 0 for padding. The spans of a
+        row are a function of seed and sample; ``samples`` int64[B] are the numbers of the rows.
         """
-        width = int(batch.inputs.shape[1])
-        hidden, spans = self.sizes(width)
-        inputs = np.zeros((len(samples), width - hidden + spans), np.int64)
-        targets = np.full((len(samples), hidden + spans + 1), IGNORE_INDEX, np.int64)
-        padding = np.ones_like(inputs)
+        sides: tuple[list[list[np.ndarray]], ...] = [], []
         for i, sample in enumerate(samples):
-            ids = batch.inputs[i, batch.targets[i] != IGNORE_INDEX]
-            rng = np.random.Generator(np.random.PCG64(key(seed, int(sample))))
-            hidden, spans = self.sizes(ids.size)
-            gaps = split(rng, ids.size - hidden + 2, spans + 1)
-            gaps[[0, -1]] -= 1  # these may be empty
-            kept, taken = corrupt(ids, split(rng, hidden, spans), gaps, np.array(self.sentinels))
-            inputs[i, : kept.size], padding[i, : kept.size], targets[i, : taken.size] = kept, 0, taken
-        return Batch(inputs, targets, padding if padding.any() else None)
+            rng, used = np.random.Generator(np.random.PCG64(key(seed, int(sample)))), batch.targets[i] != IGNORE_INDEX
+            document = np.zeros(used.size) if batch.documents is None else batch.documents[i]
+            texts = [batch.inputs[i, used & (document == number)] for number in np.unique(document[used])]
+            for side, parts in zip(sides, zip(*(self._hide(ids, rng) for ids in texts), strict=True), strict=True):
+                side.append(list(parts))
+        (inputs, reads), (targets, writes) = (pad(side) for side in sides)
+        documents = np.concatenate((reads, writes), 1)
+        return Batch(inputs.clip(min=0), targets, documents if documents.any() else None)
+
+    def _hide(self, ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Return inputs and targets of a text."""
+        hidden, spans = self.sizes(ids.size)
+        gaps = split(rng, ids.size - hidden + 2, spans + 1)
+        gaps[[0, -1]] -= 1  # these may be empty
+        return corrupt(ids, split(rng, hidden, spans), gaps, np.array(self.sentinels))
+
+
+def pad(rows: list[list[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of several texts as int64[B, T], padded by IGNORE_INDEX, and the number of each token's text.
+
+    Numbers below 0 are those of padding, each token a text of its own: its position is 0 in rows of any length.
+    """
+    shape = len(rows), max(sum(part.size for part in parts) for parts in rows)
+    ids, numbers = np.full(shape, IGNORE_INDEX, np.int64), np.broadcast_to(-1 - np.arange(shape[1]), shape).copy()
+    for i, parts in enumerate(rows):
+        together = np.concatenate(parts)
+        ids[i, : together.size] = together
+        numbers[i, : together.size] = np.repeat(np.arange(len(parts)), [part.size for part in parts])
+    return ids, numbers
 
 
 def split(rng: np.random.Generator, total: int, parts: int) -> np.ndarray:

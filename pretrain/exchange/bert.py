@@ -15,7 +15,8 @@ from gristmill.pretrain.exchange.tensors import size, stack, take
 from gristmill.pretrain.model.config import BERT, ModelConfig
 
 REQUIRED_CONFIG = {name: value for name, value in BERT.items() if name not in ("mlp", "norm_eps")}
-REQUIRED_CONFIG |= {"qk_norm": False, "window": None, "n_experts": None, "tie_embeddings": True, "encoder_layers": None}
+REQUIRED_CONFIG |= {"qk_norm": False, "tie_embeddings": True}
+REQUIRED_CONFIG |= dict.fromkeys(("window", "n_experts", "encoder_layers", "head_width"))
 MLP = {"gelu-erf": "gelu", "gelu": "gelu_new", "relu": "relu"}
 ACTIVATIONS = {theirs: ours for ours, theirs in MLP.items()}
 BLOCK = {

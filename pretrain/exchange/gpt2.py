@@ -10,7 +10,7 @@ from gristmill.pretrain.exchange.tensors import DECODER, size, take
 from gristmill.pretrain.model.config import ModelConfig
 
 REQUIRED_CONFIG = {**DECODER, "norm": "layer", "position_encoding": "learned", "bias": True}
-REQUIRED_CONFIG |= {"window": None, "n_experts": None}
+REQUIRED_CONFIG |= {"window": None, "n_experts": None, "head_width": None}
 MLP = {"gelu": "gelu_new", "gelu-erf": "gelu"}
 ACTIVATIONS = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu-erf"}  # two names of one function
 BLOCK = {

@@ -70,14 +70,11 @@ def from_config(config: dict, where: str) -> dict:
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if not isinstance(rope, dict):
         raise InputError(f"{where}: rope_parameters is {shown(rope)}, expected a table")
-    width, heads = size(config, "hidden_size", where), size(config, "num_attention_heads", where)
-    head_dim, theta = width // heads, rope.get("rope_theta", config.get("rope_theta", 10_000.0))
     for name, found, expected in (
         ("hidden_act", config.get("hidden_act", "silu"), "silu"),
         ("attention_bias", bool(config.get("attention_bias")), False),
         ("mlp_bias", bool(config.get("mlp_bias")), False),
         ("rope_type", rope.get("rope_type", rope.get("type", "default")), "default"),
-        ("head_dim", config.get("head_dim") or head_dim, head_dim),
     ):
         if found != expected:
             raise InputError(f"{where}: unsupported {name}: found {shown(found)}, expected {expected!r}")
@@ -93,13 +90,14 @@ def from_config(config: dict, where: str) -> dict:
         "vocab_size": size(config, "vocab_size", where),
         "context": config.get("max_position_embeddings", 2048),
         "n_layers": size(config, "num_hidden_layers", where),
-        "d_model": width,
-        "n_heads": heads,
+        "d_model": size(config, "hidden_size", where),
+        "n_heads": size(config, "num_attention_heads", where),
         "n_kv_heads": config.get("num_key_value_heads"),
+        "head_width": config.get("head_dim"),
         "mlp_hidden": size(config, "intermediate_size", where),
         "tie_embeddings": config.get("tie_word_embeddings", False),
         "norm_eps": config.get("rms_norm_eps", 1e-6),
-        "rope_theta": theta,
+        "rope_theta": rope.get("rope_theta", config.get("rope_theta", 10_000.0)),
     }
 
 

@@ -44,9 +44,10 @@ def export_adapter(model: GPT, folder: UPath) -> str:
         assert prefix is not None
         table = prefix.table() if isinstance(prefix, PrefixTuning) else prefix.get_parameter("embedding.weight")
         tensors = {"prompt_embeddings": table}
-        heads = shape.n_heads if settings.method == "prompt" else shape.key_heads
+        prompt = settings.method == "prompt"
+        heads, width = (shape.n_heads, shape.d_model) if prompt else (shape.key_heads, shape.qkv_rows[1])
         config |= {"num_virtual_tokens": settings.tokens, "num_layers": shape.n_layers, "num_attention_heads": heads}
-        config |= {"token_dim": heads * shape.head_dim, "num_transformer_submodules": 1}
+        config |= {"token_dim": width, "num_transformer_submodules": 1}
     write_tensors(folder / WEIGHTS, tensors)
     write_json(folder / CONFIG, config)
     return settings.method

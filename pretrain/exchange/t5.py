@@ -18,6 +18,7 @@ REQUIRED_CONFIG = {"norm": "rms", "position_encoding": "relative", "bias": False
 REQUIRED_CONFIG |= {name: value for name, value in DECODER.items() if name != "encoder_layers"}
 MLP = {"relu": "relu", "geglu": "gated-gelu", "swiglu": "gated-silu"}
 SIZES = {"vocab_size": "vocab_size", "d_model": "d_model", "n_heads": "num_heads", "encoder_layers": "num_layers"}
+SIZES |= {"head_width": "d_kv", "mlp_hidden": "d_ff"}
 FIXED = {"relative_attention_num_buckets": BUCKETS, "relative_attention_max_distance": MAX_DISTANCE}
 FIXED |= {"decoder_start_token_id": START, "pad_token_id": START}
 BLOCK = {
@@ -50,7 +51,7 @@ def from_config(config: dict, where: str) -> dict:
     if not isinstance(activation, str) or activation not in activations:
         raise InputError(f"{where}: feed_forward_proj {shown(activation)}; expected one of {', '.join(activations)}")
     sizes = {ours: size(config, theirs, where) for ours, theirs in SIZES.items()}
-    for name, expected in {**FIXED, "d_kv": sizes["d_model"] // sizes["n_heads"]}.items():
+    for name, expected in FIXED.items():
         if config.get(name, expected) != expected:
             raise InputError(f"{where}: unsupported {name}: found {shown(config[name])}, expected {expected}")
     return {
@@ -58,7 +59,6 @@ def from_config(config: dict, where: str) -> dict:
         **sizes,
         "context": config.get("n_positions", 512),
         "n_layers": config.get("num_decoder_layers") or sizes["encoder_layers"],
-        "mlp_hidden": size(config, "d_ff", where),
         "mlp": activations[activation],
         "norm_eps": config.get("layer_norm_epsilon", 1e-6),
         # transformers 5 writes True as tie_word_embeddings in any case.

@@ -14,8 +14,9 @@ BUCKETS, MAX_DISTANCE = 32, 128  # of distances, in all T5 models
 class ModelConfig(Settings):
     """A decoder, an encoder or both; the defaults are the preset ``nano``, shaped like Llama.
 
-    ``None`` ("off" in a recipe) means the usual size: ``n_kv_heads`` = ``n_heads``, and an MLP of 4 ``d_model``. A
-    gated MLP has 8/3 ``d_model``, rounded up to a multiple of 64: both kinds have about as many parameters.
+    ``None`` ("off" in a recipe) means the usual size: ``n_kv_heads`` = ``n_heads``, ``head_width`` = ``d_model`` /
+    ``n_heads``, and an MLP of 4 ``d_model``. A gated one has 8/3 ``d_model``, rounded up to a multiple of 64: about as
+    many parameters.
     """
 
     vocab_size: int = Field(ge=1)
@@ -24,6 +25,7 @@ class ModelConfig(Settings):
     d_model: int = Field(default=128, ge=1)  # D
     n_heads: int = Field(default=4, ge=1)  # H
     n_kv_heads: int | None = Field(default=None, ge=1)  # K: below H it is grouped-query attention (2305.13245)
+    head_width: int | None = Field(default=None, ge=1)  # C
     mlp_hidden: int | None = Field(default=None, ge=1)
     norm: Literal["rms", "layer"] = "rms"
     mlp: Literal["swiglu", "geglu", "gelu", "gelu-erf", "relu", "relu2"] = "swiglu"  # gelu: GPT-2's tanh approximation
@@ -48,12 +50,12 @@ class ModelConfig(Settings):
 
     @model_validator(mode="after")
     def _fits(self):
-        if self.d_model % self.n_heads:
-            raise ValueError(f"d_model {self.d_model} is not a multiple of n_heads {self.n_heads}")
+        if not self.head_width and self.d_model % self.n_heads:
+            raise ValueError(f"d_model {self.d_model} is not a multiple of n_heads {self.n_heads}: set head_width")
         if self.n_heads % self.key_heads:
             raise ValueError(f"n_heads {self.n_heads} is not a multiple of n_kv_heads {self.key_heads}")
         if self.position_encoding == "rope" and self.head_dim % 2:
-            raise ValueError(f"RoPE rotates pairs: d_model / n_heads is {self.head_dim}, expected an even number")
+            raise ValueError(f"RoPE rotates pairs: a head has a width of {self.head_dim}, expected an even number")
         if self.n_experts and self.experts_per_token > self.n_experts:
             raise ValueError(f"experts_per_token {self.experts_per_token} is above n_experts {self.n_experts}")
         if self.prefix_decoder and not self.causal:
@@ -67,7 +69,7 @@ class ModelConfig(Settings):
     @property
     def head_dim(self) -> int:
         """Width of one head (C)."""
-        return self.d_model // self.n_heads
+        return self.head_width or self.d_model // self.n_heads
 
     @property
     def key_heads(self) -> int:
@@ -76,7 +78,7 @@ class ModelConfig(Settings):
     @property
     def qkv_rows(self) -> list[int]:
         """Rows of the query, key and value matrices."""
-        return [self.d_model, self.key_heads * self.head_dim, self.key_heads * self.head_dim]
+        return [heads * self.head_dim for heads in (self.n_heads, self.key_heads, self.key_heads)]
 
     @property
     def mlp_width(self) -> int:
@@ -117,10 +119,10 @@ class ModelConfig(Settings):
         mlp = (3 if self.mlp in GATED else 2) * self.d_model * self.mlp_width
         if self.n_experts:
             mlp = mlp * (self.n_experts if all_experts else self.experts_per_token) + self.n_experts * self.d_model
-        return self.d_model * (sum(self.qkv_rows) + self.d_model), mlp
+        return self.d_model * (sum(self.qkv_rows) + self.qkv_rows[0]), mlp
 
     def flops_per_token(self, read: float = 1.0, written: float = 1.0) -> float:
-        """Count training FLOPs per token: 6 per matrix parameter, and 12 L D T for attention (2204.02311, appendix B).
+        """Count training FLOPs per token: 6 per matrix parameter, and 12 L H C T for attention (2204.02311, B).
 
         Counts all T keys although a causal mask needs half of them, like nanoGPT, llm.c and papers that report MFU. A
         window has its own number of keys, on both sides of a token of a masked model. Per token of text an encoder
@@ -131,7 +133,7 @@ class ModelConfig(Settings):
         keys = min(written * self.context, reach if self.causal else both_sides) + read_keys
         encoder = layers * sum(self._sublayers()) + 2 * bool(layers) * self.n_layers * self.d_model * self.qkv_rows[1]
         scores = layers * read * min(read_keys, both_sides) + self.n_layers * written * keys
-        return 6.0 * (read * encoder + written * (self.matrices() - encoder)) + 12.0 * self.d_model * scores
+        return 6.0 * (read * encoder + written * (self.matrices() - encoder)) + 12.0 * self.qkv_rows[0] * scores
 
 
 class RNNConfig(Settings):

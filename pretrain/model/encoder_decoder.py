@@ -6,12 +6,13 @@ targets, int64[B, T], each after those before it.
 
 from typing import cast
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from gristmill.pretrain.data.shuffle import key
 from gristmill.pretrain.model.config import ModelConfig
-from gristmill.pretrain.model.gpt import GPT, Block
+from gristmill.pretrain.model.gpt import GPT, Block, document_starts
 from gristmill.pretrain.model.layers import Memory
 from gristmill.pretrain.model.loss import LanguageModel
 
@@ -19,7 +20,7 @@ START = 0  # first token that a decoder reads: T5's padding
 
 
 class EncoderDecoder(LanguageModel):
-    """An encoder and a decoder with one embedding. A row's targets that count nothing follow all others."""
+    """An encoder and a decoder with one embedding. Targets that count nothing follow all others of their document."""
 
     shape: ModelConfig
 
@@ -35,16 +36,24 @@ class EncoderDecoder(LanguageModel):
     def output(self) -> Tensor:
         return self.decoder.output
 
-    def encode(self, inputs_BS: Tensor, documents_BS: Tensor | None = None) -> Memory:
-        """Return what the decoder attends to; tokens whose document is not 0 are padding."""
+    def encode(self, inputs_BS: Tensor, documents_BS: Tensor | None = None, mask: Tensor | None = None) -> Memory:
+        """Return what the decoder attends to."""
         states_BSD = self.encoder.hidden(inputs_BS, documents_BS)
-        mask = None if documents_BS is None else (documents_BS == 0)[:, None, None]
         return Memory([cast(Block, block).cross_attention.read(states_BSD) for block in self.decoder.blocks], mask)
 
-    def states(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
-        """Return the decoder's states [B, T, D]."""
+    def states(self, inputs_BS: Tensor, targets_BT: Tensor, documents_BN: Tensor | None = None) -> Tensor:
+        """Return the decoder's states [B, T, D].
+
+        ``documents``, [B, S + T], are those of inputs, then of targets, below 0 for padding.
+        """
         before_BT = F.pad(targets_BT[:, :-1], (1, 0), value=START).clamp(min=START)
-        return self.decoder.hidden(before_BT, memory=self.encode(inputs_BT, documents_BT))
+        if documents_BN is None:
+            return self.decoder.hidden(before_BT, memory=self.encode(inputs_BS))
+        reads_BS, writes_BT = documents_BN.split([inputs_BS.shape[1], targets_BT.shape[1]], 1)
+        at_T = torch.arange(targets_BT.shape[1], device=targets_BT.device)
+        before_BT = before_BT.masked_fill(at_T == document_starts(writes_BT), START)
+        mask_BTS = (writes_BT[:, :, None] == reads_BS[:, None]) | (writes_BT < 0)[:, :, None]
+        return self.decoder.hidden(before_BT, writes_BT, memory=self.encode(inputs_BS, reads_BS, mask_BTS[:, None]))
 
 
 def make_transformer(shape: ModelConfig, seed: int = 0) -> GPT | EncoderDecoder:

@@ -55,7 +55,7 @@ class Attention(nn.Module):
         super().__init__()
         self.shape, self.sizes = shape, shape.qkv_rows
         self.qkv = nn.Linear(shape.d_model, sum(self.sizes), shape.bias)
-        self.out = nn.Linear(shape.d_model, shape.d_model, shape.bias)
+        self.out = nn.Linear(self.sizes[0], shape.d_model, shape.bias)
 
     def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
         shape, parts = self.shape, self.qkv(x_BTD).split(self.sizes, -1)

@@ -24,7 +24,7 @@ def split_heads(x_BTD: Tensor, shape: ModelConfig) -> Tensor:
 def attend(
     qkv: tuple[Tensor, Tensor, Tensor], mask: Tensor | None, shape: ModelConfig, training: bool, causal: bool = False
 ) -> Tensor:
-    """Return the mean of the values, weighted by softmax(q k / √C), of all heads side by side, [B, T, D]."""
+    """Return the mean of the values, weighted by softmax(q k / √C), of all heads side by side, [B, T, H C]."""
     dropout, shared = shape.dropout if training else 0.0, shape.key_heads < shape.n_heads
     mixed_BHTC = F.scaled_dot_product_attention(*qkv, mask, dropout, causal, enable_gqa=shared)
     return mixed_BHTC.transpose(1, 2).flatten(2)
@@ -34,7 +34,7 @@ class Memory(NamedTuple):
     """Keys and values of an encoder's S states, computed once; a single row serves all rows of a decoder."""
 
     keys_values: list[tuple[Tensor, Tensor]]  # of each layer of the decoder, [B or 1, K, S, C]
-    mask: Tensor | None  # [B or 1, 1, 1, S]: False for padding
+    mask: Tensor | None  # [B, 1, T, S]: False for another document
 
 
 class CrossAttention(nn.Module):
@@ -45,7 +45,7 @@ class CrossAttention(nn.Module):
         self.shape, (queries, *others) = shape, shape.qkv_rows
         self.query = nn.Linear(shape.d_model, queries, shape.bias)
         self.key_value = nn.Linear(shape.d_model, sum(others), shape.bias)
-        self.out = nn.Linear(shape.d_model, shape.d_model, shape.bias)
+        self.out = nn.Linear(queries, shape.d_model, shape.bias)
 
     def read(self, states_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values of an encoder's states."""

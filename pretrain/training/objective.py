@@ -115,8 +115,8 @@ def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel
                 f"rows of {shape.context:,} tokens need the special tokens <extra_id_0> to <extra_id_{spans}>, but the "
                 f"tokenizer of {train.name} has {found}: tokenize with one that has them (tokenizer train --special)"
             )
-        if train.learned is not None or training.packing in ("whole", "stream+docmask"):
-            raise RecipeError("span corruption takes whole rows: no loss masks, and no packing whole or stream+docmask")
+        if masked := [tokens.name for tokens in filter(None, (train, validation)) if tokens.learned is not None]:
+            raise RecipeError(f"span corruption has no loss masks, but {masked[0]} has; use --set tokens.loss=all")
 
 
 def flops_per_token(model: LanguageModel, training: TrainSettings) -> float:

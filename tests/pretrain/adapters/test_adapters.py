@@ -25,6 +25,7 @@ from gristmill.pretrain.training.trainer import TrainSettings
 
 SIZES = {"vocab_size": 50, "context": 24, "n_layers": 2, "d_model": 16, "n_heads": 2}
 SHAPES = {"llama": {"n_kv_heads": 1}, "gpt2": GPT2, "alibi": {"position_encoding": "alibi", "tie_embeddings": False}}
+SHAPES["wide heads"] = {"head_width": 12}
 METHODS = ["lora", "bottleneck", "prefix", "prompt", "p-tuning-v2"]
 ALL = ["attention.qkv", "attention.out", "mlp.up", "mlp.down"]
 SMALL = {"rank": 3, "width": 4, "tokens": 5, "hidden": 8}
@@ -197,7 +198,7 @@ def test_a_second_adapter_is_one_line():
         attach(adapted("lora"), AdapterSettings(method="lora"))
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "wide heads"])
 @pytest.mark.parametrize("method", ["lora", "prefix", "prompt", "p-tuning-v2"])
 def test_peft_gives_the_same_logits(method, kind, tmp_path):
     peft = pytest.importorskip("peft", reason="pip install peft")

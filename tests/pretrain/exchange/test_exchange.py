@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
@@ -45,6 +46,7 @@ THEIRS = {
     "llama": ("Llama", LLAMA),
     "llama-tied": ("Llama", {**LLAMA, "tie_word_embeddings": True, "rope_theta": 5e5, "rms_norm_eps": 1e-3}),
     "llama-multi-head": ("Llama", {**LLAMA, "num_key_value_heads": 4}),
+    "llama-wide-heads": ("Llama", {**LLAMA, "head_dim": 20}),
     "mistral": ("Mistral", {**LLAMA, "sliding_window": 5}),
     "mixtral": ("Mixtral", {**LLAMA, "num_local_experts": 5, "num_experts_per_tok": 2, "sliding_window": 7}),
     "bert": ("Bert", BERT),
@@ -52,6 +54,8 @@ THEIRS = {
     "t5": ("T5", T5),
     "t5-1.1": ("T5", {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
     "t5-silu": ("T5", {**T5, "feed_forward_proj": "gated-silu", "num_decoder_layers": 1}),
+    "t5-wide-heads": ("T5", {**T5, "d_kv": 64}),  # as of powers of 4, a factor without rounding
+    "t5-1.1-narrow-heads": ("T5", {**T5, "d_kv": 4, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
 }
 
 
@@ -79,7 +83,7 @@ def difference(theirs, ours):
         if isinstance(ours, EncoderDecoder):
             targets, padding = IDS[:, ::2], (IDS < 90).long()
             found, expected = (
-                ours.logits(ours.states(IDS, targets, 1 - padding)),
+                ours.logits(ours.states(IDS, targets, F.pad(padding - 1, (0, targets.shape[1])))),
                 theirs(IDS, padding, labels=targets).logits,
             )
         else:
@@ -204,6 +208,7 @@ def test_our_own_form_keeps_every_weight(model, tmp_path):
         ({**PRESETS["nano-gpt2"], "mlp": "relu2"}, "mlp = 'relu2' is not gpt2's"),
         ({**PRESETS["nano-gpt2"], "n_kv_heads": 2}, "n_kv_heads = 2 is not gpt2's"),
         ({**PRESETS["nano-bert"], "norm_position": "pre"}, "norm_position = 'pre' is not bert's"),
+        ({**PRESETS["nano-gpt2"], "head_width": 8}, "head_width = 8 is not gpt2's"),
         ({"n_experts": 2, "experts_per_token": 1}, "experts_per_token = 1 is not llama's"),
     ],
 )

@@ -143,6 +143,7 @@ ARCHITECTURES: dict[str, dict] = {
     "GPT": {},
     "GPT-2": PRESETS["nano-gpt2"],
     "grouped keys": {"n_kv_heads": 2, "tie_embeddings": False, "qk_norm": True},
+    "wide heads": {"head_width": 14, "n_kv_heads": 2},
     "one key head": {"n_kv_heads": 1, "mlp": "geglu", "position_encoding": "sinusoidal"},
     "post-norm": {"norm_position": "post"},
     "DeepNorm": {"norm_position": "deep"},

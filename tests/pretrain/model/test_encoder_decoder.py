@@ -21,7 +21,7 @@ CHOICES = [
     {},
     {"mlp": "geglu", "tie_embeddings": False},
     {"position_encoding": "rope", "n_kv_heads": 2, "norm": "layer", "bias": True, "qk_norm": True},
-    {"position_encoding": "learned", "norm_position": "post", "norm": "layer", "encoder_layers": 1},
+    {"position_encoding": "learned", "norm_position": "post", "norm": "layer", "encoder_layers": 1, "head_width": 6},
     {"position_encoding": "alibi", "n_experts": 3, "window": 7},
 ]
 choices = pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice.values())) or "t5")
@@ -44,9 +44,10 @@ def logits(model, inputs, targets, documents=None):
 @choices
 def test_padding_of_inputs_and_of_targets_changes_nothing(choice):
     model, inputs, targets = make(choice), torch.randint(0, 64, (2, 15)), torch.randint(0, 64, (2, 9))
-    documents = (torch.arange(15) >= torch.tensor([[10], [15]])).long()
+    documents = -(torch.arange(24) >= torch.tensor([[10], [24]])).long() * torch.arange(1, 25)
     padded = targets.clone()
     padded[0, 6:] = IGNORE_INDEX
+    documents[0, 15:21] = 0
     together = logits(model, inputs, padded, documents)
     assert torch.allclose(together[:1, :6], logits(model, inputs[:1, :10], targets[:1, :6]), atol=2e-5)
     assert torch.allclose(together[1:], logits(model, inputs[1:], targets[1:]), atol=2e-5)

@@ -191,7 +191,7 @@ def test_the_size_of_gpt2_is_known():
     [
         ({"d_model": 50}, "d_model 50 is not a multiple of n_heads 4"),
         ({"n_kv_heads": 3}, "n_heads 4 is not a multiple of n_kv_heads 3"),
-        ({"d_model": 12}, "RoPE rotates pairs: d_model / n_heads is 3"),
+        ({"d_model": 12}, "RoPE rotates pairs: a head has a width of 3"),
         ({"norms": "rms"}, "no setting 'norms'; did you mean 'norm'"),
         ({"position_encoding": "rotary"}, "position_encoding: Input should be 'rope'"),
         ({"n_experts": 2, "experts_per_token": 3}, "experts_per_token 3 is above n_experts 2"),
