@@ -12,12 +12,11 @@ from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import Filter
 from gristmill.filters.core.profiles import NO_PROFILE
 from gristmill.filters.registry import VARIANTS
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.settings import nearest
 
 SAMPLES = 3  # documents per rule
 

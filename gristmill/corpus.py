@@ -15,10 +15,9 @@ from gristmill.flows.clean.recipe import read_recipe as read_file
 from gristmill.flows.clean.recipe_files import extend
 from gristmill.flows.clean.run import clean as clean_corpus
 from gristmill.options import Path, Paths, Settings, changes_of, path_of, paths_of, running
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, shown
 from gristmill.pipelines.ingest.demo_corpus import write_demo
 from gristmill.pipelines.inputs.input_tables import with_paths
-from gristmill.pipelines.settings import shown
 from gristmill.pipelines.storage.files import to_path
 from gristmill.run import Run
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import nearest, shown
+from gristmill.pipelines.arrow_alone import let_pandas_in
+from gristmill.pipelines.errors import RecipeError, nearest, shown
 
 MESSAGE = 200  # characters of an error to show
 
@@ -103,6 +103,7 @@ def load_plugin(plugin: Plugin) -> Any:
     """Run the code, once per process, and return the class or function. Raises RecipeError if it fails or lacks it."""
     key = plugin.place, plugin.sha256
     if key not in _MODULES:
+        let_pandas_in()
         try:
             _MODULES[key] = import_module(plugin.place) if plugin.source is None else _run(plugin)
         except Exception as error:

@@ -20,6 +20,7 @@ from gristmill.tokenizers_lab.originals import Original, open_original
 from gristmill.tokenizers_lab.tokenizer import SNAPSHOT_BYTES, Tokenizer
 
 CLOCKED_BYTES = 300_000
+DECODED = 500  # texts of the battery to decode
 COMPARED = "tokenizers", "sentencepiece", "tiktoken"  # packages whose ids are compared
 
 
@@ -99,8 +100,10 @@ def import_file(
             return _clocked(reading, 0, f"not compared: {reading.library} is not installed")
         texts = [*battery(reading.model), *sample(corpus)]
         modes = (False,) if reading.library == "sentencepiece" else (False, True)  # which recognizes no special tokens
-        if (text := first_difference(Tokenizer(reading.model), original, texts, modes)) is None:
-            return _clocked(reading, len(texts), "")
+        ours = Tokenizer(reading.model)
+        if (text := first_difference(ours, original, texts, modes)) is None:
+            notes = (*reading.notes, *_decoded_otherwise(ours, original, texts[:DECODED]))
+            return _clocked(reading._replace(notes=notes), len(texts), "")
         if reading.in_library is None:
             raise InputError(f"our ids differ from those of {reading.library}, first for {text[:200]!r}")
         return _clocked(reading._replace(model=reading.in_library()), 0, f"our form gives other ids for {text[:80]!r}")
@@ -114,10 +117,24 @@ def first_difference(
     for specials in modes:
         ids = ours(rows, every if specials else frozenset())
         bounds = zip(ids.offsets[:-1], ids.offsets[1:], strict=True)
-        for text, (a, b), theirs in zip(texts, bounds, original(texts, specials), strict=True):
+        for text, (a, b), theirs in zip(texts, bounds, original.encode(texts, specials), strict=True):
             if ids.data[a:b].tolist() != theirs:
                 return text
     return None
+
+
+def _decoded_otherwise(ours: Tokenizer, original: Original, texts: list[str]) -> list[str]:
+    """Return a note with the shortest text that our ids and the library's decoder give otherwise, if there is one."""
+    for text in sorted(texts, key=len):
+        ids = ours.encode(text)
+        here = ours.decode_ids(ids)
+        try:
+            there = original.decode(ids)
+        except InputError as error:
+            return [f"decoder is not applied: {error}"]
+        if here != there:
+            return [f"decoder is not applied: the ids of {text!r} become {here!r}, in the library {there!r}"]
+    return []
 
 
 def _clocked(reading: Reading, texts: int, why: str) -> Imported:

@@ -1,6 +1,7 @@
-"""Tokenizers as their own libraries open them, to compare ids with."""
+"""Tokenizers as their own libraries open them, to compare ids and texts with."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
@@ -9,11 +10,16 @@ from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.formats.reading import Reading
 from gristmill.tokenizers_lab.pretokenize import PATTERNS, RegexSplit
 
-Original = Callable[[list[str], bool], list[list[int]]]  # texts, whether all special tokens count -> ids
+
+class Original(NamedTuple):
+    """Encoder and decoder of a library."""
+
+    encode: Callable[[list[str], bool], list[list[int]]]  # texts, whether all special tokens count -> ids
+    decode: Callable[[list[int]], str]
 
 
 def open_original(reading: Reading) -> Original | None:
-    """Return the encoder of the library that the file belongs to; None if it is not installed."""
+    """Return the tokenizer in the library that the file belongs to; None if it is not installed."""
     if reading.library == "tiktoken":
         try:
             return tiktoken_original(reading.model)
@@ -30,11 +36,11 @@ def open_original(reading: Reading) -> Original | None:
         ids = encoder(Ragged.from_strings(texts), specials)
         return [ids.data[a:b].tolist() for a, b in zip(ids.offsets[:-1], ids.offsets[1:], strict=True)]
 
-    return encode
+    return Original(encode, encoder.decode)
 
 
 def tiktoken_original(model: Model) -> Original:
-    """Return tiktoken's encoder of a model. Raises RecipeError for a pre-tokenizer that is not one pattern."""
+    """Return a model in tiktoken. Raises RecipeError for a pre-tokenizer that is not one pattern."""
     from tiktoken import Encoding
 
     split = RegexSplit.of(model.pretokenizer)
@@ -49,4 +55,4 @@ def tiktoken_original(model: Model) -> Original:
             theirs.encode(text, allowed_special="all" if specials else set(), disallowed_special=()) for text in texts
         ]
 
-    return encode
+    return Original(encode, theirs.decode)

@@ -64,7 +64,7 @@ def _bert(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
 
 def _tiktoken(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
     original = tiktoken_original(model)
-    return "tiktoken", lambda text: original([text], False)[0]
+    return "tiktoken", lambda text: original.encode([text], False)[0]
 
 
 def _sentencepiece(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:

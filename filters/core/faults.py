@@ -16,9 +16,8 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.derived_spans import changed_spans
 from gristmill.filters.core.filter import Filter, Rewriter
 from gristmill.filters.core.own import DocumentFilter, DocumentRewriter, Own, documents_of
-from gristmill.pipelines.errors import PluginError
+from gristmill.pipelines.errors import PluginError, shown
 from gristmill.pipelines.plugins import describe, plugin_of
-from gristmill.pipelines.settings import shown
 from gristmill.pipelines.steps.spans import spans_table
 
 FAILED, FAULT = "failed", "fault"  # measures of a step that rejects

@@ -11,9 +11,8 @@ import numpy as np
 from gristmill.filters.langid.labels import UNKNOWN, language_of
 from gristmill.filters.langid.neighbors import is_cantonese, lacks_article
 from gristmill.filters.langid.scripts import LANGUAGES_BY_SCRIPT, correct_by_script, scripts_of
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.settings import nearest
 
 
 class Model(Protocol):

@@ -15,9 +15,8 @@ from gristmill.filters.core.faults import is_own
 from gristmill.filters.core.filter import GUESS, LANGUAGE, PROBABILITY, provider
 from gristmill.filters.core.measure import measure_documents
 from gristmill.filters.join.step import MATCHED, Join
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest, shown
 from gristmill.pipelines.schema import COPIES, COPY_COUNTS, ID, MEASURES, SOURCE, TEXT
-from gristmill.pipelines.settings import nearest, shown
 
 EXPECTED = "expected a column of strings with few values, such as source"
 DEFAULT = LANGUAGE, "language_probability"  # left out if no step detects languages

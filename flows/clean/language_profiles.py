@@ -11,8 +11,8 @@ from gristmill.filters.langid.labels import language_of
 from gristmill.filters.registry import FILTERS
 from gristmill.filters.rules.gopher import Gopher
 from gristmill.flows.clean.recipe_files import read_toml
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import OFF, nearest, read_settings, shown
+from gristmill.pipelines.errors import RecipeError, nearest, shown
+from gristmill.pipelines.settings import OFF, read_settings
 
 LANGUAGES, STOP_WORDS = "languages", "stop_words"
 

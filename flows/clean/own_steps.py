@@ -13,9 +13,9 @@ from pydantic import PydanticUserError, create_model
 from gristmill.filters.core.adjustable import adjustable_settings
 from gristmill.filters.core.decide import BREAKS
 from gristmill.filters.core.filter import Filter, Rewriter, Rule
-from gristmill.pipelines.errors import GristmillError, RecipeError
+from gristmill.pipelines.errors import GristmillError, RecipeError, shown
 from gristmill.pipelines.plugins import Plugin, describe, load_plugin, plugin_of, register
-from gristmill.pipelines.settings import Settings, read_settings, shown
+from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 

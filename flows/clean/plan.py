@@ -21,7 +21,7 @@ from gristmill.filters.core.measure import measure_shard
 from gristmill.filters.join.step import Join, index_joined
 from gristmill.flows.clean.columns import check_column, check_split
 from gristmill.flows.clean.recipe import Recipe
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.inputs.column_types import holds_strings
 from gristmill.pipelines.plugins import plugin_code
@@ -36,7 +36,7 @@ from gristmill.pipelines.schema import (
     MEASURES,
     SPANS,
 )
-from gristmill.pipelines.settings import Settings, nearest
+from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps.apply import apply_shard
 from gristmill.pipelines.steps.copies import count_copies
 from gristmill.pipelines.steps.corpus import Corpus

@@ -18,11 +18,11 @@ from gristmill.flows.clean.columns import DEFAULT, Column, check_split_name, cho
 from gristmill.flows.clean.language_profiles import give_profiles, read_profiles
 from gristmill.flows.clean.own_steps import RECORD, own_step, recorded_step, step_table
 from gristmill.flows.clean.recipe_files import CODE, find_recipe, make_change, read_table
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest, shown
 from gristmill.pipelines.inputs.input_tables import Inputs, inputs_table, read_inputs, with_paths
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.plugins import entry_point, entry_point_names, find_plugin
-from gristmill.pipelines.settings import S, Settings, check_names, nearest, read_settings, shown
+from gristmill.pipelines.settings import S, Settings, check_names, read_settings
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 
 Step = Filter | CorpusStep

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import OFF, nearest, shown
+from gristmill.pipelines.errors import RecipeError, nearest, shown
+from gristmill.pipelines.settings import OFF
 
 SHIPPED = Path(__file__).resolve().parents[2] / "recipes"  # in a checkout and in the installed package
 LARGEST = 10_000_000  # bytes of a recipe

@@ -47,7 +47,9 @@ def engine_options(command):
     @functools.wraps(command)
     def run(*args, engine, workers, job_seconds, **kwargs):
         from gristmill.flows.engine.engines import engine as engine_of
+        from gristmill.pipelines.arrow_alone import keep_pandas_out
 
+        keep_pandas_out()
         with engine_of(engine, workers, job_seconds) as opened:
             return command(*args, engine=opened, **kwargs)
 

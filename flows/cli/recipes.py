@@ -16,8 +16,7 @@ def recipes(name):
     """
     from gristmill.flows.clean.recipe import LATER
     from gristmill.flows.clean.recipe_files import read_table, shipped_recipes
-    from gristmill.pipelines.errors import RecipeError
-    from gristmill.pipelines.settings import nearest
+    from gristmill.pipelines.errors import RecipeError, nearest
 
     shipped = shipped_recipes()
     if name is None:

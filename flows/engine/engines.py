@@ -9,9 +9,8 @@ from contextvars import copy_context
 from typing import Protocol
 
 from gristmill.flows.engine.workers import Workers
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.progress import counted, teller
-from gristmill.pipelines.settings import nearest
 from gristmill.pipelines.steps.step import Engine, Job, run_job
 from gristmill.pipelines.steps.threads import thread_limit
 from gristmill.pipelines.storage.manifest import Part

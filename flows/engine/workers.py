@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
+from gristmill.pipelines.arrow_alone import keep_pandas_out
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.progress import counted, teller
 from gristmill.pipelines.steps.step import Job, run_job
@@ -151,6 +152,7 @@ class Workers:
 def serve(handle: int, parent: int) -> None:
     """Run jobs until the pipe ends; exit if the parent has died."""
     threading.Thread(target=_exit_with, args=(lambda: os.getppid() != parent,), daemon=True).start()
+    keep_pandas_out()
     pipe = Connection(handle)
     while True:
         try:

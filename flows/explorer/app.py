@@ -41,8 +41,7 @@ from gristmill.flows.explorer.tokens import Tokenizers
 from gristmill.flows.loopback import OwnPages, Token
 from gristmill.flows.report.format import format_bytes, parts, percent
 from gristmill.flows.runs.explain import find_document
-from gristmill.pipelines.errors import GristmillError, RecipeError
-from gristmill.pipelines.settings import shown
+from gristmill.pipelines.errors import GristmillError, RecipeError, shown
 
 HERE = Path(__file__).parent
 PIECE = 20_000  # characters of a text to show at a time

@@ -18,8 +18,8 @@ from gristmill.filters.core.profiles import NO_PROFILE
 from gristmill.flows.clean.plan import language_step
 from gristmill.flows.explorer.index import Reason, RunIndex
 from gristmill.flows.runs.what_if import change_recipe
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import OFF, shown
+from gristmill.pipelines.errors import RecipeError, shown
+from gristmill.pipelines.settings import OFF
 
 LARGEST = 1 << 53  # whole numbers below are exact as float64, as which measures are compared
 

@@ -8,9 +8,8 @@ from gristmill.flows.clean.recipe_files import find_recipe
 from gristmill.flows.impact.documents.choose import Choice
 from gristmill.flows.impact.documents.sample import Sampling
 from gristmill.flows.impact.recipe import EACH, FULL, RAW, Arms, ImpactRecipe
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.schema import CLUSTER_SIZE
-from gristmill.pipelines.settings import nearest
 
 ONE = "one"  # the tokenizer that all arms share, except arms that compare tokenizers
 

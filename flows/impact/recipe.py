@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from gristmill.flows.clean.recipe_files import find_recipe, make_change, read_toml
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.ingest.ingest import InputSettings
-from gristmill.pipelines.settings import Settings, check_names, nearest, read_settings
+from gristmill.pipelines.settings import Settings, check_names, read_settings
 from gristmill.pipelines.tokens.settings import Upsample
 from gristmill.pretrain.model.config import ModelConfig, preset
 from gristmill.pretrain.training.trainer import TrainSettings

@@ -16,12 +16,11 @@ from upath import UPath
 from gristmill.flows.clean.plan import bytes_of
 from gristmill.flows.impact.prepare import TOKENS
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
-from gristmill.pipelines.errors import RecipeError, WorkError
+from gristmill.pipelines.errors import RecipeError, WorkError, nearest
 from gristmill.pipelines.inputs.inputs import clean_folder
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, ID, TEXT
-from gristmill.pipelines.settings import nearest
 from gristmill.pipelines.steps.step import Engine, Input, Output, Progress, Step, Written, by_shard, input_of, run_step
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.inspect import readable, scan_shards

@@ -18,10 +18,10 @@ from gristmill.filters.registry import VARIANTS
 from gristmill.flows.clean.recipe import ENTRY_POINTS, STEPS, OutputSettings
 from gristmill.flows.project.sections import ReportSettings
 from gristmill.flows.tokenize.use_tokenizer import UsedTokenizer
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest, shown
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.plugins import entry_point, entry_point_names, find_plugin, load_plugin
-from gristmill.pipelines.settings import OFF, Settings, nearest, shown
+from gristmill.pipelines.settings import OFF, Settings
 from gristmill.pipelines.tokens.settings import ExportSettings, TokenSettings
 from gristmill.tokenizers_lab.train import TokenizerSettings
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.tokenize.use_tokenizer import UsedTokenizer
-from gristmill.pipelines.errors import RecipeError, naming
+from gristmill.pipelines.errors import RecipeError, naming, nearest, shown
 from gristmill.pipelines.schema import DOCUMENTS
-from gristmill.pipelines.settings import Settings, check_names, nearest, read_settings, shown
+from gristmill.pipelines.settings import Settings, check_names, read_settings
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.export_formats import check_format
 from gristmill.pipelines.tokens.settings import ExportSettings, TokenSettings

@@ -9,10 +9,10 @@ from gristmill.dedup.contamination.eval_sets import find_eval_sets
 from gristmill.filters.langid.labels import UNKNOWN, language_of
 from gristmill.filters.langid.models import ENSEMBLE, load_model
 from gristmill.filters.pii.detect import ON_REQUEST, TYPES
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest, shown
 from gristmill.pipelines.ingest.named_columns import check_input
 from gristmill.pipelines.inputs.inputs import InputSettings
-from gristmill.pipelines.settings import NAME, nearest, read_settings, shown
+from gristmill.pipelines.settings import NAME, read_settings
 
 COLUMNS = {"text": " # column of texts", "html": " # column of pages: their main text becomes the text"}
 ALL, DEFAULT, NONE = "all", "default", "none"  # kinds of personal data

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from upath import UPath
 
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import shown
+from gristmill.pipelines.errors import RecipeError, shown
 from gristmill.pipelines.storage.files import is_local
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}

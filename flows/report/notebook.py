@@ -10,9 +10,8 @@ from gristmill.flows.report.rules import measure_picture
 from gristmill.flows.report.svg import HEIGHT, chart
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.tables import scan_step
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, nearest, shown
 from gristmill.pipelines.schema import ID
-from gristmill.pipelines.settings import nearest, shown
 
 CUT = 200  # characters of a value in a table
 

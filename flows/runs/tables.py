@@ -7,9 +7,8 @@ from upath import UPath
 
 from gristmill.flows.clean.plan import report_of
 from gristmill.flows.runs.finished import FinishedRun
-from gristmill.pipelines.errors import RecipeError, WorkError
+from gristmill.pipelines.errors import RecipeError, WorkError, nearest, shown
 from gristmill.pipelines.schema import DOCUMENT, ID, MEASURES
-from gristmill.pipelines.settings import nearest, shown
 from gristmill.pipelines.steps.apply import LEDGER, WHY
 from gristmill.pipelines.storage.inspect import readable, scan_shards, sql_tokens
 from gristmill.pipelines.storage.manifest import Manifest

@@ -27,6 +27,7 @@ from gristmill.pipelines.steps.step import (
     Step,
     Written,
     input_of,
+    release_memory,
     run_serial,
     run_step,
 )
@@ -193,7 +194,9 @@ class CountTables:
 
 def read_counts(folders: Sequence[UPath]) -> WordCounts:
     """Return the words of all shards and files."""
-    return merge(CountTables(folders))
+    words = merge(CountTables(folders))
+    release_memory()  # of Parquet, before as much is needed to merge
+    return words
 
 
 @dataclass(frozen=True)

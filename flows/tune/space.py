@@ -13,8 +13,8 @@ from gristmill.filters.core.adjustable import adjustable_settings, setting_of
 from gristmill.filters.core.filter import Filter
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.runs.finished import FinishedRun
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import OFF, shown
+from gristmill.pipelines.errors import RecipeError, shown
+from gristmill.pipelines.settings import OFF
 
 NUMBER = r"-?\d{1,15}(?:\.\d{1,15})?(?:[eE]-?\d{1,2})?"
 DIGITS = 3  # significant ones of a value between the ends of a range

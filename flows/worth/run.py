@@ -18,8 +18,7 @@ from gristmill.flows.proxies.runs import Draw, ProxyRun, make_run, proxy_step, r
 from gristmill.flows.tune.run import Prepared, prepare
 from gristmill.flows.tune.settings import Tuning
 from gristmill.flows.worth.saved import WORTH
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import nearest
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.steps.step import Engine, NullProgress, Progress, run_serial, run_step
 from gristmill.pipelines.storage.sealed import write_sealed
 from gristmill.pretrain.impact.significance import BETTER, INCONCLUSIVE, WORSE, holm

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.errors import InputError, RecipeError, nearest, shown
 from gristmill.pipelines.inputs.inputs import InputSettings, clean_folder, name_of
 from gristmill.pipelines.inputs.listing import printable
 from gristmill.pipelines.plugins import entry_point, entry_point_names
-from gristmill.pipelines.settings import nearest, read_settings, shown
+from gristmill.pipelines.settings import read_settings
 
 Inputs = tuple[InputSettings, ...]
 READERS = ("gristmill.readers",)

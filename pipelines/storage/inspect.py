@@ -18,9 +18,8 @@ from polars.exceptions import PolarsError
 from polars.selectors import by_name  # pl.col reads "*" and "^…$" as patterns
 from upath import UPath
 
-from gristmill.pipelines.errors import InputError, RecipeError, WorkError
+from gristmill.pipelines.errors import InputError, RecipeError, WorkError, nearest, shown
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.settings import nearest, shown
 from gristmill.pipelines.storage.partitions import files_below
 
 JSON_LINES = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".ndjson")

@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import shown
+from gristmill.pipelines.errors import RecipeError, shown
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 LONGEST = 180  # characters of an encoded value; file systems allow 255 bytes in a name

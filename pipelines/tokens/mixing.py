@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import nearest
+from gristmill.pipelines.errors import RecipeError, nearest
 from gristmill.pipelines.tokens.settings import TokenSettings
 
 

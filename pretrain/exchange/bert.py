@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.settings import shown
+from gristmill.pipelines.errors import InputError, shown
 from gristmill.pretrain.exchange.tensors import size, stack, take
 from gristmill.pretrain.model.config import BERT, ModelConfig
 

@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field
 from torch import Tensor
 from upath import UPath
 
-from gristmill.pipelines.errors import InputError, RecipeError, WorkError, naming
-from gristmill.pipelines.settings import Settings, read_settings, shown
+from gristmill.pipelines.errors import InputError, RecipeError, WorkError, naming, shown
+from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pretrain.adapters.attach import AdapterSettings
 from gristmill.pretrain.adapters.lora import merge_lora
 from gristmill.pretrain.exchange import bert, gpt2, llama, openai_tf, t5

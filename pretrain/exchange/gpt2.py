@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.settings import shown
+from gristmill.pipelines.errors import InputError, shown
 from gristmill.pretrain.exchange.tensors import DECODER, size, take
 from gristmill.pretrain.model.config import ModelConfig
 

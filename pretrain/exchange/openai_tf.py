@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from upath import UPath
 
-from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.settings import shown
+from gristmill.pipelines.errors import InputError, shown
 from gristmill.pretrain.exchange.gpt2 import BLOCK, REQUIRED_CONFIG
 from gristmill.pretrain.exchange.tensors import size, take
 from gristmill.pretrain.model.config import ModelConfig

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.settings import shown
+from gristmill.pipelines.errors import InputError, shown
 from gristmill.pretrain.exchange.tensors import DECODER, size, stack, take
 from gristmill.pretrain.model.config import BUCKETS, MAX_DISTANCE, ModelConfig
 from gristmill.pretrain.model.encoder_decoder import START

@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.settings import shown
+from gristmill.pipelines.errors import InputError, shown
 
 # Settings of `ModelConfig` that every decoder of transformers has.
 DECODER: dict[str, str | bool | None]

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import Settings, nearest
+from gristmill.pipelines.errors import RecipeError, nearest
+from gristmill.pipelines.settings import Settings
 
 GATED = ("swiglu", "geglu")  # activations of two matrices, one of them the gate
 BUCKETS, MAX_DISTANCE = 32, 128  # of distances, in all T5 models

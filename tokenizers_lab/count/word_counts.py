@@ -59,7 +59,7 @@ class WordCounts(NamedTuple):
         """Return a saved table and its pre-tokenizer's name. Raises WorkError if the file is missing or damaged."""
         try:
             with to_path(path).open("rb") as file:
-                table = pq.read_table(pa.PythonFile(file, mode="r"), use_threads=False)
+                table = pq.ParquetFile(file).read(use_threads=False)
             pretokenizer = (table.schema.metadata or {})[b"pretokenizer"].decode()
             words = table["word"].combine_chunks().cast(pa.large_binary())
             counts = table["count"].to_numpy().astype(np.int64)

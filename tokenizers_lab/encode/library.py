@@ -93,4 +93,7 @@ class LibraryEncoder:
         """Return the text of ids, special tokens included."""
         if self.library == "sentencepiece":
             return self.theirs.decode(ids)
-        return self.theirs.decode(ids, skip_special_tokens=False)
+        try:
+            return self.theirs.decode(ids, skip_special_tokens=False)
+        except BaseException as error:  # CTC's and some other decoders panic on pieces that they do not expect
+            raise _failed(error, "decode") from None

@@ -60,6 +60,8 @@ def read_huggingface(data: bytes) -> Reading:
     notes = tuple(
         f"{name} is not applied" for name, value in (*named, ("dropout", raw["model"].get("dropout"))) if value
     )
+    if _writes_more(table["post_processor"], {token.content: token.id for token in added if token.special}):
+        notes += ("post_processor is not applied: it is not one special token before a document and one after",)
     try:
         return Reading(native_model(file), "tokenizers", data, "", notes, partial(library_model, file, data))
     except (Unsupported, GristmillError) as why:
@@ -258,6 +260,23 @@ def _edges(part: dict | None, special: dict[str, int]) -> dict[str, str]:
         elif each["type"] in ("BertProcessing", "RobertaProcessing"):
             found |= {"bos": each["cls"][0], "eos": each["sep"][0]}
     return {role: token for role, token in found.items() if token in special}
+
+
+def _writes_more(part: dict | None, special: dict[str, int]) -> bool:
+    """True if a post-processor does anything else around a document than the roles of ``_edges`` tell."""
+    written: list[int] = []
+    for each in (part or {}).get("processors", [part] if part else []):
+        if each["type"] == "TemplateProcessing":
+            names = [step["SpecialToken"]["id"] for step in each["single"] if "SpecialToken" in step]
+            written += [id for name in names for id in each["special_tokens"][name]["ids"]]
+            if len(each["single"]) != len(names) + 1:
+                return True
+        elif each["type"] in ("BertProcessing", "RobertaProcessing"):
+            written += [each["cls"][1], each["sep"][1]]
+        elif each["type"] != "ByteLevel":  # which changes offsets alone
+            return True
+    roles = _edges(part, special)
+    return written != [special[roles[role]] for role in ("bos", "eos") if role in roles]
 
 
 def _character_bytes(name: str) -> bytes:

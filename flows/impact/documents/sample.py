@@ -11,11 +11,10 @@ import pyarrow as pa
 from upath import UPath
 
 from gristmill.flows.clean.plan import bytes_of
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError, shown
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import CLUSTER_SIZE, DOCUMENT, DOCUMENTS, ID, TEXT
-from gristmill.pipelines.settings import shown
 from gristmill.pipelines.steps.step import Input, Output, Step, Written, by_shard, input_of
 from gristmill.pipelines.storage.shards import list_shards, read_batches, shard_schema, shards_of, write_shard
 from gristmill.pipelines.tokens.mixing import count_copies, weights

@@ -9,6 +9,7 @@ import sentencepiece
 import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import decoders, processors
 from upath import UPath
 
 from gristmill.pipelines.errors import GristmillError, InputError, RecipeError
@@ -202,6 +203,47 @@ def test_settings_that_are_not_applied_are_told(tmp_path):
     done = import_file(UPath(tmp_path / "tokenizer.json"))
     assert done.notes == ("truncation is not applied", "dropout is not applied") and done.backend == "gristmill"
     assert len(Tokenizer(done.model).encode("the mill grinds the grain")) > 2
+
+
+@pytest.mark.parametrize(
+    ("single", "pair", "told"),
+    [
+        ("<s> $A </s>", "<s> $A </s> $B:1 </s>:1", False),
+        ("$A </s>", "$A $B", False),
+        ("$A", "$A $B", False),
+        ("<s> <u> $A </s>", "$A $B", True),
+        ("<s> $A </s> $A", "$A $B", True),
+        ("<s> $A <plain>", "$A $B", True),
+    ],
+)
+def test_what_a_post_processor_writes_has_a_role_or_is_told(tmp_path, single, pair, told):
+    theirs = families.byte_bpe("gpt2")
+    theirs.add_special_tokens(["<s>", "</s>", "<u>"])
+    theirs.add_tokens(["<plain>"])
+    tokens = [(token, theirs.token_to_id(token)) for token in ("<s>", "</s>", "<u>", "<plain>")]
+    template = processors.TemplateProcessing(single, pair, tokens)
+    theirs.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), template])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    done = import_file(UPath(tmp_path / "tokenizer.json"))
+    assert done.notes == (
+        ("post_processor is not applied: it is not one special token before a document and one after",) if told else ()
+    )
+
+
+def test_text_that_a_decoder_writes_otherwise_is_told(tmp_path):
+    theirs = families.byte_bpe("bart-prefix")
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    (note,) = import_file(UPath(tmp_path / "tokenizer.json")).notes
+    assert note == "decoder is not applied: the ids of ' ' become '', in the library ' '"
+
+
+def test_a_decoder_that_panics_is_an_error_of_one_line(tmp_path):
+    theirs = families.byte_bpe("single-word")
+    theirs.decoder = decoders.Strip("a", 0, 2)
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match="`tokenizers` cannot decode: index out of bounds") as error:
+        Tokenizer(read_file(UPath(tmp_path / "tokenizer.json")).model).decode_ids([theirs.token_to_id("a")])
+    assert "\n" not in str(error.value)
 
 
 def test_the_name_of_a_byte_is_text_only_where_pieces_are_not_looked_up_whole(tmp_path):
