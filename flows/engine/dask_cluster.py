@@ -12,7 +12,7 @@ from itertools import count
 
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.progress import counted, teller
-from gristmill.pipelines.steps.step import Job, run_job
+from gristmill.pipelines.steps.step import Job, release_memory, run_job
 from gristmill.pipelines.storage.manifest import Part
 
 CONNECT_SECONDS = 10
@@ -88,6 +88,7 @@ def run_with_limit(job: Job, seconds: float | None, key: str) -> list[Part]:
             return run_job(job)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        release_memory()
 
 
 def local(workers: int):

@@ -20,13 +20,14 @@ from multiprocessing.connection import Connection
 from gristmill.pipelines.arrow_alone import keep_pandas_out
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.progress import counted, teller
-from gristmill.pipelines.steps.step import Job, run_job
+from gristmill.pipelines.steps.step import Job, release_memory, run_job
 from gristmill.pipelines.storage.manifest import Part
 
 log = logging.getLogger("gristmill")
 
 # One thread per process: parallelism is across shards, and idle thread pools cost start-up time and memory.
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
+IDLE_SECONDS = 0.1  # without a next job, after which a worker returns its free memory to the system
 STOPPED = "the run has been stopped"
 MAX_ATTEMPTS = 3  # for a job whose worker died; the last runs alone, since lack of memory is the usual cause
 START = """
@@ -155,6 +156,8 @@ def serve(handle: int, parent: int) -> None:
     keep_pandas_out()
     pipe = Connection(handle)
     while True:
+        if not pipe.poll(IDLE_SECONDS):
+            release_memory()
         try:
             job = pipe.recv()
         except EOFError:

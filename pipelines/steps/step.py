@@ -181,12 +181,10 @@ def run_job(job: Job) -> list[Part]:
         return retry(lambda: _run_job(job), job.title)
     except OSError as error:
         raise WorkError(f"{job.title}: {told(error)}; finished parts are kept; run again") from error
-    finally:
-        release_memory()
 
 
 def release_memory() -> None:
-    """Return free memory to the system: Arrow keeps 100 MB after a corpus job, glibc 35 after words were counted."""
+    """Return free memory to the system after the last of several jobs; each would ask for the same pages again."""
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # musl has none
         trim(0)
@@ -241,6 +239,7 @@ def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None 
                 for output, part in zip(job.outputs, results, strict=True):
                     parts[output.folder][output.name] = part
                 progress.advance(job)
+        release_memory()
         made = {f: Manifest(names[f], step.folders[f], dict(sorted(parts[f].items()))) for f in parts}
         try:
             step.done(manifests | made)

@@ -1,20 +1,23 @@
 """A lost worker costs one job; a run holds its work folder; passing errors pass."""
 
 import errno
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from upath import UPath
 
 from gristmill.flows.engine.engines import InProcess, engine
 from gristmill.flows.engine.run_lock import exclusive_run, last_run
-from gristmill.flows.engine.workers import MAX_ATTEMPTS, Workers
+from gristmill.flows.engine.workers import MAX_ATTEMPTS, Workers, serve
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.steps.step import Job, Output, Written
 from gristmill.pipelines.storage.files import to_path
@@ -81,6 +84,28 @@ def test_what_a_job_raises_comes_with_the_workers_traceback(tmp_path):
     assert workers.run(job(write, tmp_path, "x"))[0].counts == {"documents": 1}  # by the same worker
     assert len(workers.all) == 1
     workers.close()
+
+
+def test_a_worker_returns_its_free_memory_when_no_job_follows(monkeypatch):
+    did = []
+    monkeypatch.setattr("gristmill.flows.engine.workers.run_job", lambda job: did.append(job))
+    monkeypatch.setattr("gristmill.flows.engine.workers.release_memory", lambda: did.append("released"))
+    ours, theirs = Pipe()
+    ours.send("a"), ours.send("b")
+    worker = Thread(target=serve, args=(os.dup(theirs.fileno()), os.getppid()))
+    worker.start()
+    ours.recv(), ours.recv()
+    while len(did) < 3:
+        time.sleep(0.01)
+    theirs.close(), ours.close()
+    worker.join()
+    assert did == ["a", "b", "released"]
+
+
+def test_the_collector_passes_over_what_was_there_before_an_engine():
+    with engine("threads", 2):
+        assert gc.get_freeze_count() > 10_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_function_of_the_script_itself_is_refused(tmp_path, monkeypatch):
