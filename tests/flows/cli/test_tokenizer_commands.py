@@ -183,7 +183,8 @@ def test_every_document_comes_back_from_the_shards_and_every_position_is_traced(
     assert seen == texts
     name = shards.names()[0]
     assert "document" in call("tokens", "trace", made, f"{name}:10")
-    assert "bytes per token" in call("tokens", "inspect", made, "--check", "--rows", 1)
+    shown = call("tokens", "inspect", made, "--check", "--rows", 1)
+    assert "bytes per token" in shown and shown.splitlines()[-1].count("|") == 59  # the first 60 tokens
     call("tokens", "export", made, "--format", "llmc", "--output", tmp_path / "llmc")
     files = sorted((tmp_path / "llmc").glob("*.bin"))
     call("tokens", "import", *files, "--format", "llmc", "--vocab-size", 400, "--output", tmp_path / "back")
