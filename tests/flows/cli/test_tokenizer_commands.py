@@ -10,10 +10,11 @@ from corpora import paragraph
 from upath import UPath
 
 from gristmill.flows.cli import group
+from gristmill.flows.tokenize.compare_by_training import _split
 from gristmill.pipelines.errors import GristmillError
 from gristmill.pipelines.storage.shards import read_shard
 from gristmill.pipelines.tokens.shards import TokenShards
-from gristmill.tokenizers_lab.formats.model import FILE, read_model
+from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 
@@ -113,6 +114,17 @@ def test_compare_trains_models_of_equal_compute(corpus, folder, tmp_path):
     (tmp_path / "few.txt").write_text("one line")
     told = complaint("tokenizer", "compare", folder, "--corpus", tmp_path / "few.txt", "--train", 1)
     assert "too few to train and to score" in told
+
+
+@pytest.mark.parametrize("eos", [None, "<eos>"])
+def test_documents_to_compare_by_end_with_the_end_marker_if_there_is_one(eos):
+    pieces, roles = tuple(bytes([byte]) for byte in range(256)), {"eos": eos} if eos else {}
+    special = {eos: 256} if eos else {}
+    pieces += (eos.encode(),) if eos else ()
+    model = Model(algorithm="bpe", pretokenizer="gpt2", pieces=pieces, special=special, roles=roles)
+    made = _split(Tokenizer(model), ["ab", "", "c"])
+    assert made.ends.tolist() == ([3, 4, 6] if eos else [2, 2, 3]) and made.bytes.tolist() == [2, 0, 1]
+    assert made.payloads[0].tolist() == ([97, 98, 256, 256, 99, 256] if eos else [97, 98, 99])
 
 
 def test_a_column_that_documents_lack_is_named(corpus, tmp_path):
