@@ -90,7 +90,7 @@ def forked(work: Callable[[], int]) -> tuple[str, float]:
     if not (process := os.fork()):
         status = 1
         try:
-            os.setsid()
+            os.setpgrp()  # and not a session, which Linux would schedule as one of its own
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2  # a mutant may allocate without end
             resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))

@@ -10,14 +10,14 @@ shows the mutants that survive. Exit status 1 says that more than 3 in 40 do.
    first (tools/mutant_runs.py). Only kernels that the file is part of compile anew (pipelines/kernels/cache.py).
 
 A mutant is killed by a failing test, a crash, or a test file that takes far more than three times its CPU seconds.
-Mutations that tools/equivalent_mutants.toml lists, each with the reason why nothing can show it, are not drawn. With
-``--keep`` a run that is stopped goes on: mutants that have not been killed run, and tests that changed are measured.
+A change of code changes the draw in the lines that it changes and nowhere else. Mutations that
+tools/equivalent_mutants.toml lists, each with the reason why nothing can show it, are not drawn. With ``--keep`` a run
+that is stopped goes on: mutants that have not been killed run, and tests that changed are measured.
 """
 
 import hashlib
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby, islice
 from pathlib import Path
@@ -74,13 +75,31 @@ class Outcome(NamedTuple):
 def draw(root: Path, room: str, count: int, seed: int, only: tuple[str, ...] = ()) -> list[Mutant]:
     """Return ``count`` mutants: places drawn with equal chance among all of the room's, one change of each."""
     files = sorted(str(file.relative_to(root)) for file in (root / room).rglob("*.py"))
-    places = []
+    drawn = {}  # rank -> mutant
     for file in [file for file in files if not only or file in only]:
-        found = mutations((root / file).read_text("utf-8"))
-        places += [[Mutant(file, each) for each in group] for _, group in groupby(found, lambda each: each[:2])]
-    rng, equivalent = random.Random(seed), known_equivalents(root)
-    drawn = (rng.choice(choices) for choices in rng.sample(places, len(places)))
-    return list(islice((each for each in drawn if (each.file, *each.lines(root)) not in equivalent), count))
+        source = (root / file).read_text("utf-8")
+        names = names_of_lines(source)
+        for (start, stop), group in groupby(mutations(source), lambda each: each[:2]):
+            place = seed, file, names[start[0] - 1], start[1], stop[1]
+            drawn[rank(place)] = Mutant(file, min(group, key=lambda each: rank((*place, each.new))))
+    equivalent = known_equivalents(root)
+    ordered = (each for _, each in sorted(drawn.items()))
+    return list(islice((each for each in ordered if (each.file, *each.lines(root)) not in equivalent), count))
+
+
+def names_of_lines(source: str) -> list[tuple[str, int]]:
+    """Return a name of each line that stays when other lines change: its text, and how often that came before."""
+    seen = Counter[str]()
+    names = []
+    for line in source.splitlines():
+        names.append((line, seen[line]))
+        seen[line] += 1
+    return names
+
+
+def rank(name: tuple) -> str:
+    """Return a place in a random order that depends on nothing but the name."""
+    return hashlib.sha256(repr(name).encode()).hexdigest()
 
 
 def known_equivalents(root: Path) -> set[tuple[str, str, str]]:

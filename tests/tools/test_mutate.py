@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections import Counter
 
 import pytest
 from click.testing import CliRunner
@@ -183,6 +184,28 @@ def test_a_mutation_that_nothing_can_show_is_not_drawn(project):
         '[[mutant]]\nfile = "filters/rules/length.py"\nold = "return a + 5"\nnew = "return a - 5"\nwhy = "unused"\n'
     )
     assert "return a - 5" not in {mutant.lines(project)[1] for mutant in mutate.draw(project, "filters", 40, 0)}
+
+
+def test_a_change_of_code_changes_the_draw_in_its_own_lines_only(project):
+    file = project / "filters/rules/length.py"
+    file.write_text("".join(f"A{k} = {k} + {k} < 30 * 9\n" for k in range(20)))
+
+    def lines(seed=0):
+        return [each.lines(project) for each in mutate.draw(project, "filters", 30, seed)]
+
+    before = lines()
+    assert before != lines(seed=1)
+    file.write_text("B = 3 + 4\n" + file.read_text().replace("A7 = ", "A77 = "))
+    (project / "filters/first.py").write_text("C = 3 + 4\n")
+    after = [line for line in lines() if line[0].startswith("A") and "7 = " not in line[0]]
+    assert len(after) > 20 and after == [line for line in before if "7 = " not in line[0]][: len(after)]
+
+
+def test_places_are_drawn_with_equal_chance(project):
+    (project / "filters/rules/length.py").write_text("x = a[0] < b - 3\n")  # places of 1, 2, 1 and 2 changes
+    drawn = [mutate.draw(project, "filters", 1, seed)[0].mutation for seed in range(400)]
+    places, changes = Counter(each.start for each in drawn), Counter(drawn)
+    assert len(places) == 4 and min(places.values()) > 70 and len(changes) == 6 and min(changes.values()) > 30
 
 
 def test_the_command_lists_mutants_of_one_file():

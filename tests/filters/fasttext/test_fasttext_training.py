@@ -15,7 +15,7 @@ from upath import UPath
 from gristmill.filters.fasttext.dictionary import Subwords, number_documents
 from gristmill.filters.fasttext.format import read_fasttext, write_fasttext
 from gristmill.filters.fasttext.predict import FastTextPredictor
-from gristmill.filters.fasttext.train import FastTextSettings, exponential, sgd, train
+from gristmill.filters.fasttext.train import FastTextSettings, _max_rows, exponential, sgd, train
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import read_settings
@@ -55,6 +55,11 @@ def test_training_is_that_of_the_twin(kind, texts, data):
     sgd(tokens, targets, matrix, output, words.rows, kind)
     np.testing.assert_allclose(matrix, twin[0], atol=2e-5)
     np.testing.assert_allclose(output, twin[1], atol=2e-5)
+
+
+def test_there_is_room_for_all_rows_of_the_largest_document():
+    words, subwords = np.array([0, 0, 1, 1]), np.array([0, 3, 7])  # three n-grams in the first word, four in the other
+    assert _max_rows(np.array([0, 3, 3, 4]), words, subwords, 2) == 3 * 2 + 3 + 3 + 4
 
 
 def prose(seed, count=60):

@@ -15,8 +15,9 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.ngram.discounts import discounts
 from gristmill.filters.ngram.formats.arpa import read_arpa, write_arpa
 from gristmill.filters.ngram.model import NGram
-from gristmill.filters.ngram.token_stream import BEGIN, END, UNKNOWN
+from gristmill.filters.ngram.token_stream import BEGIN, END, SPECIAL, UNKNOWN
 from gristmill.filters.ngram.train import NGramSettings, train
+from gristmill.filters.ngram.vocabulary import VocabularyBuilder
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
 
@@ -104,6 +105,19 @@ def test_a_limited_vocabulary_and_a_word_named_as_a_mark():
     stream = model.stream(batch("a zebra", "", "\n b"))
     assert stream.ids.tolist() == [BEGIN, 3, UNKNOWN, END, BEGIN, 4, END]
     assert stream.documents.tolist() == [0, 1, 1, 3]
+
+
+def test_a_vocabulary_grows_beyond_its_first_tables():
+    count = 300_000
+    digits = np.arange(count)[:, None] // 10 ** np.arange(6)[::-1] % 10
+    data, start = (digits + ord("0")).astype(np.uint8).reshape(-1), 6 * np.arange(count, dtype=np.int32)
+    hashes = np.arange(1, count + 1, dtype=np.uint64)
+    builder = VocabularyBuilder()
+    for _ in ("new", "known"):
+        assert np.array_equal(builder.add(data, start, start + 6, hashes), np.arange(count))
+    vocabulary, ids = builder.finish(count, 2)
+    assert np.array_equal(vocabulary.ids(hashes), ids) and np.array_equal(ids, np.arange(count) + SPECIAL)
+    assert vocabulary.words.row(SPECIAL + 123_456) == b"123456"
 
 
 def test_a_file_gives_the_model_back(tmp_path):

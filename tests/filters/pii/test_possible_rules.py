@@ -55,6 +55,8 @@ DATES = st.sampled_from(["2/15/1998", "1998-02-15", "15 February 1998", "Feb 15,
 @given(st.lists(st.one_of(NEAR, DATES), max_size=8).map("".join), st.sampled_from(["en", "de", "fr", "zh", ""]))
 @example("dob:\n1998-02-15", "en")
 @example("1998-02-15 born", "en")
+@example("BORN 1998-02-15", "en")
+@example("dateBorn 1998-02-15", "en")
 @example("né 1998-02-15", "fr")
 @example("ébo\u212arn geboren\u2019 1998-02-15", "de")
 def test_a_date_without_its_bit_is_no_date_of_birth(text, language):

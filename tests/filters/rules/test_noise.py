@@ -65,7 +65,20 @@ TAGGED = st.lists(TAGS | st.sampled_from(TAG_PARTS), max_size=8).map("".join)
 @given(st.lists(TAGGED | TEXT | st.text(), max_size=4))
 @example(["<!" + "a" * 1997 + ">", "<!" + "a" * 1998 + ">"])
 @example(
-    ["x<A>", "x<a>", " <A>", "x<pre>", "x<span>", "<a b>", "<a b=>", "<a b=c>", "<x b=c>", "<x b='c'>", "<x b c=>"]
+    [
+        "x<A>",
+        "x<a>",
+        " <A>",
+        "x<pre>",
+        "x<span>",
+        "<a b>",
+        "<a b=>",
+        "<a b=c>",
+        "<x b=c>",
+        "<x b='c'>",
+        "<x b c=>",
+        "<!a <b>",
+    ]
 )
 def test_tags_are_measured_as_by_the_reference(texts):
     assert tag_bytes(Ragged.from_strings(texts)).tolist() == [reference.tag_bytes(text) for text in texts]

@@ -153,3 +153,9 @@ def test_a_value_of_a_library_is_written_as_toml(value, written):
 def test_a_value_that_no_setting_has_is_refused(value):
     with pytest.raises(RecipeError, match="cannot set"):
         as_changes({"step.setting": value})
+
+
+@pytest.mark.parametrize("change", ["gopher.min_words", "gopher=3", "goper.min_words=3"])
+def test_a_change_names_a_setting_of_a_step_and_its_value(change):
+    with pytest.raises(RecipeError, match=f"cannot set '{change}': expected STEP.SETTING=VALUE"):
+        make_change({"gopher": {}}, change)

@@ -74,6 +74,14 @@ def test_long_values_are_cut_in_samples(tmp_path):
     assert "x" * 1000 in run(str(tmp_path), "--id", "a")
 
 
+def test_long_values_are_cut_in_bars(tmp_path):
+    pl.DataFrame({"id": ["a", "b"], "text": ["x", "y"], "of": ["u" * 60, "v" * 61]}).write_parquet(
+        tmp_path / "x.parquet"
+    )
+    lines = run(str(tmp_path), "--histogram", "of").splitlines()
+    assert any(f"{'u' * 60}  █" in line for line in lines) and any(f"{'v' * 60}…" in line for line in lines)
+
+
 def test_chinese_and_persian_are_not_escaped(tmp_path):
     text = "麦\u3000磨 می\u200cخواهم é\u00a0e"
     pl.DataFrame({"id": ["a"], "text": [text]}).write_parquet(tmp_path / "x.parquet")

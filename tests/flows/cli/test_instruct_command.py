@@ -5,12 +5,19 @@ import os
 import sys
 from collections import Counter
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from corpora import write_jsonl
 from token_folders import token_folder
 
 from gristmill.flows.cli import group
+from gristmill.flows.models.instructing import split_conversations
+from gristmill.pipelines.inputs.turns import Turn
+from gristmill.pretrain.finetune.instruct import InstructSettings
+from gristmill.tokenizers_lab.chat.encode import ChatEncoder
+from gristmill.tokenizers_lab.formats.model import Model
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from tests.flows.cli.test_pretrain_commands import SMALL, call, complaint
 
 JUDGE = (
@@ -55,3 +62,14 @@ def test_records_without_roles_are_one_line(sums, tmp_path):
     error = complaint("finetune", "instruct", sums / "run", tmp_path / "plain.txt", *places)
     assert "has no document with roles and an answer" in str(error)
     assert "name its template by --template" in str(complaint("chat", sums / "run"))
+
+
+@pytest.mark.parametrize("loss", ["answers", "all"])
+def test_the_training_loss_is_of_answers_or_all_tokens_and_the_validation_loss_of_answers(loss):
+    tokenizer = Tokenizer(Model(algorithm="bpe", pretokenizer="gpt2", pieces=tuple(bytes([b]) for b in range(256))))
+    talks = {f"{n}": [Turn("user", f"{n}?"), Turn("assistant", f"{n}!")] for n in range(60)}
+    splits, _ = split_conversations(talks, ChatEncoder(tokenizer, "plain"), InstructSettings(loss=loss))
+    ids, learned = splits["train"].payloads[0], np.unpackbits(splits["train"].learned[0], bitorder="little")
+    learned = learned[: ids.size].astype(bool)
+    assert learned.all() == (loss == "all") and learned[ids == ord("!")].all()
+    assert not np.unpackbits(splits["validation"].learned[0]).all()

@@ -4,13 +4,16 @@ import json
 import os
 import random
 import shutil
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from corpora import paragraph
 from token_folders import token_folder
 
 from gristmill.flows.cli import group
+from gristmill.flows.models import quantizing
 from gristmill.pipelines.errors import GristmillError, RecipeError
 
 SIZES = ("model.d_model=32", "model.n_heads=2", "model.n_layers=1", "model.context=32")
@@ -130,6 +133,14 @@ def test_a_quantized_run_is_used_like_any_other(trained, tokens, tmp_path):
     assert "groups of 7 do not divide" in str(
         complaint("quantize", trained[0], "--group", 7, "--output", tmp_path / "odd")
     )
+
+
+def test_the_speed_of_a_quantized_run_is_tokens_per_cpu_second(monkeypatch):
+    scores = SimpleNamespace(tokens=np.array([10, 20]), perplexity=4.0)
+    monkeypatch.setattr(quantizing, "process_time", iter([1.0, 3.0]).__next__)
+    monkeypatch.setattr(quantizing, "score_documents", lambda *_: scores)
+    model = SimpleNamespace(shape=SimpleNamespace(context=8))
+    assert quantizing._scores(model, None) == {"perplexity": 4.0, "tokens_per_second": 15.0}
 
 
 def test_a_masked_model_is_a_preset_and_fills_masks(trained, tmp_path):

@@ -10,10 +10,11 @@ from corpora import paragraph
 from upath import UPath
 
 from gristmill.flows.cli import group
+from gristmill.flows.tokenize.compare_by_training import _split
 from gristmill.pipelines.errors import GristmillError
 from gristmill.pipelines.storage.shards import read_shard
 from gristmill.pipelines.tokens.shards import TokenShards
-from gristmill.tokenizers_lab.formats.model import FILE, read_model
+from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 
@@ -115,6 +116,17 @@ def test_compare_trains_models_of_equal_compute(corpus, folder, tmp_path):
     assert "too few to train and to score" in told
 
 
+@pytest.mark.parametrize("eos", [None, "<eos>"])
+def test_documents_to_compare_by_end_with_the_end_marker_if_there_is_one(eos):
+    pieces, roles = tuple(bytes([byte]) for byte in range(256)), {"eos": eos} if eos else {}
+    special = {eos: 256} if eos else {}
+    pieces += (eos.encode(),) if eos else ()
+    model = Model(algorithm="bpe", pretokenizer="gpt2", pieces=pieces, special=special, roles=roles)
+    made = _split(Tokenizer(model), ["ab", "", "c"])
+    assert made.ends.tolist() == ([3, 4, 6] if eos else [2, 2, 3]) and made.bytes.tolist() == [2, 0, 1]
+    assert made.payloads[0].tolist() == ([97, 98, 256, 256, 99, 256] if eos else [97, 98, 99])
+
+
 def test_a_column_that_documents_lack_is_named(corpus, tmp_path):
     told = complaint("tokenizer", "train", corpus, "--parity", "tongue", "--output", tmp_path / "no")
     assert "no column 'tongue'; name one of id, text, source, language" in told
@@ -183,7 +195,8 @@ def test_every_document_comes_back_from_the_shards_and_every_position_is_traced(
     assert seen == texts
     name = shards.names()[0]
     assert "document" in call("tokens", "trace", made, f"{name}:10")
-    assert "bytes per token" in call("tokens", "inspect", made, "--check", "--rows", 1)
+    shown = call("tokens", "inspect", made, "--check", "--rows", 1)
+    assert "bytes per token" in shown and shown.splitlines()[-1].count("|") == 59  # the first 60 tokens
     call("tokens", "export", made, "--format", "llmc", "--output", tmp_path / "llmc")
     files = sorted((tmp_path / "llmc").glob("*.bin"))
     call("tokens", "import", *files, "--format", "llmc", "--vocab-size", 400, "--output", tmp_path / "back")

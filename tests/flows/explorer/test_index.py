@@ -30,6 +30,12 @@ def test_the_index_counts_what_the_ledger_says(whole, shards):
     assert whole.bytes.sum() == rows["bytes"].sum()
 
 
+def test_documents_of_unsure_language_are_shown_with_its_guess(whole):
+    found = pl.concat(whole.over_parts(lambda part: whole.measures("language", part, ["label", "confident_label"])))
+    assert ((found["confident_label"] == "und") & (found["label"] != "und")).any()
+    assert [whole.language.names[code] for code in whole.language.codes] == found["label"].to_list()
+
+
 def test_a_run_without_a_recipe_or_a_ledger_says_so(tmp_path, works):
     with pytest.raises(WorkError, match="missing or unfinished"):
         RunIndex(to_path(tmp_path))

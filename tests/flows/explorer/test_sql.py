@@ -1,6 +1,8 @@
 """Questions in SQL: answers, and queries that would read files, run on or fill the memory, each refused in a line."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from starlette.testclient import TestClient
@@ -62,6 +64,15 @@ HOSTILE = [
     ("select count(*) from ledger a cross join ledger b cross join ledger c cross join ledger d cross join ledger e "
      "cross join ledger f where a.value + b.value + c.value + d.value + e.value = f.value", "seconds|of memory"),
 ]  # fmt: skip
+
+
+def test_the_process_of_a_query_writes_not_a_byte(tmp_path):
+    code = (
+        "import sys; from gristmill.flows.explorer.sql_process import limit; "
+        "limit(1 << 30, 5); open(sys.argv[1], 'wb', 0).write(b'x')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], capture_output=True, text=True)
+    assert "File too large" in done.stderr and (tmp_path / "x").stat().st_size == 0
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.impact import SD
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.plan import OTHER_RATE, ImpactPlan
+from gristmill.flows.impact.plan import OTHER_RATE, SAMPLES, ImpactPlan
 from gristmill.flows.impact.rates import check_rates, depends_on_rate, describe_agreement
 from gristmill.flows.impact.recipe import Heldout, ImpactRecipe, Rates
 from gristmill.flows.impact.run import rounds
@@ -49,6 +49,16 @@ def test_a_verdict_that_another_rate_turns_is_withheld():
 def test_a_rate_that_shows_less_or_more_contradicts_nothing(effect, other_effect):
     row, _ = judged(effect, other_effect)
     assert row["verdict"] == ("better" if effect < 0 else "worse") and row["other_rate"]["holds"]
+
+
+@pytest.mark.parametrize(("sampled", "verdict"), [(-0.1, "better"), (0.1, "no difference seen")])
+def test_a_short_arm_is_better_if_samples_of_the_other_as_large_agree(sampled, verdict):
+    rng = np.random.default_rng(0)
+    losses = {"raw": 2.5, "full": 2.4, series("full", SAMPLES): 2.5 + sampled}
+    nats = {arm: (rng.normal(loss, SD, 6)[:, None] + np.zeros(40)) * 400 * np.log(2) for arm, loss in losses.items()}
+    scored = Scored(nats, np.full(40, 400), np.full(40, "books"))
+    (row,) = compare_arms(PLAN, scored, PLAN.looks[0])
+    assert row["verdict"] == verdict
 
 
 def test_runs_without_documents_of_their_own_are_not_checked():

@@ -62,6 +62,11 @@ def test_its_tables_are_whole(work):
     assert re.findall("^#.*", text.partition("## Recipe")[0], re.MULTILINE)[0] == "# mill"
 
 
+def test_backticks_in_a_recipe_do_not_end_it(work):
+    recipe = (work / "README.md").read_text("utf-8").partition("## Recipe\n\n")[2]
+    assert recipe.startswith("````json\n") and "A test: ```" in recipe.partition("\n````\n")[0]
+
+
 def test_it_tells_what_was_not_done(work):
     text = (work / "README.md").read_text("utf-8")
     assert "Not searched for. A model trained on this text may have seen" in text

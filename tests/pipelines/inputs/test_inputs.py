@@ -6,6 +6,8 @@ import fsspec
 import pytest
 from ingesting import write
 
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.inputs.input_tables import check_paths
 from gristmill.pipelines.inputs.inputs import InputSettings, find_files, source_of
 
 
@@ -70,3 +72,10 @@ def test_urls_of_fsspec_are_read(tmp_path, raw):
 
 def test_the_source_is_the_top_folder():
     assert [source_of(name) for name in ("a.jsonl", "wiki/a.jsonl", "wiki/2023/a.jsonl")] == ["input", "wiki", "wiki"]
+
+
+def test_an_input_without_files_says_where_to_name_them():
+    with pytest.raises(RecipeError, match="name files by --input, or by paths under"):
+        check_paths([InputSettings()], "work")
+    with pytest.raises(RecipeError, match="has no paths; name its files there"):
+        check_paths([InputSettings(paths=["a"]), InputSettings()], "work")

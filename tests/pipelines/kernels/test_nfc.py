@@ -3,6 +3,8 @@
 import unicodedata2 as unicode
 
 from gristmill.pipelines.kernels.nfc import UNSTABLE, nfc_classes, nfc_unstable
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.canonical import changing_rows
 
 CODES = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 
@@ -21,3 +23,8 @@ def test_characters_that_change_alone_or_join_one_before_are_unstable():
         parts = unicode.decomposition(chr(code)).split()
         if composed and len(parts) == 2 and not parts[0].startswith("<"):
             assert classes[int(parts[1], 16)] == UNSTABLE
+
+
+def test_marks_in_order_are_canonical_as_they_are():
+    texts = ["a\u0334\u0334", "a\u0334\u0316", "a\u0316\u0334"]  # classes 1 and 220
+    assert changing_rows(Ragged.from_strings(texts)).tolist() == [2]

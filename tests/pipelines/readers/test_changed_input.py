@@ -11,7 +11,7 @@ import pytest
 from ingesting import ingest, lines, write
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.inputs.inputs import InputSettings, find_files
+from gristmill.pipelines.inputs.inputs import InputSettings, check_unchanged, find_files
 from gristmill.pipelines.inputs.work_units import plan_work_units
 from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.context import ReadContext
@@ -104,6 +104,14 @@ def test_a_changed_object_of_a_store_is_named():
     with pytest.raises(InputError, match=r"memory:///raw/x\.jsonl changed while it was read: 2,880 bytes when listed"):
         list(read_unit(unit, ReadContext(settings, lambda reject: None)))
     memory.rm("/raw", recursive=True)
+
+
+def test_an_object_whose_version_is_not_known_has_changed_if_its_size_has(tmp_path):
+    raw = write(tmp_path / "raw", x__jsonl=ROWS)
+    (file,) = find_files(InputSettings(paths=[str(raw)]))
+    check_unchanged(file._replace(version=""))
+    with pytest.raises(InputError, match=r"x\.jsonl changed while it was read: 9 bytes when listed"):
+        check_unchanged(file._replace(version="", size=9))
 
 
 def swap(path):

@@ -7,7 +7,7 @@ from ingesting import ingest, lines, write
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.inputs.inputs import InputSettings
-from gristmill.pipelines.readers.encoding import HEAD_BYTES, guess_encoding
+from gristmill.pipelines.readers.encoding import HEAD_BYTES, guess_encoding, wide_encoding
 from gristmill.pipelines.settings import read_settings
 
 TEXTS = ["Der Müller mahlt das Korn für das ganze Dorf.", "Größe ist nicht alles, sagte er, überhaupt nicht."]
@@ -145,3 +145,8 @@ def test_impossible_settings_are_one_line(values, complaint):
         read_settings(InputSettings, values, "r.toml")
     assert complaint in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-32-le", "utf-32-be"])
+def test_four_bytes_a_character_are_told_from_two_in_text_of_two_scripts(encoding):
+    assert wide_encoding("мельница на реке and the mill by a river".encode(encoding)) == encoding

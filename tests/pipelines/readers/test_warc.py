@@ -89,6 +89,13 @@ def test_documents_of_responses(tmp_path, headers, body, found):
     assert texts[1].startswith(found) if found else not texts[1]
 
 
+@pytest.mark.parametrize("line", ["HTTP/1.1", "GET / HTTP/1.1", ""])
+def test_a_response_without_a_status_is_a_reject(tmp_path, line):
+    raw = write(tmp_path, x__warc=response(PAGE.encode(), status=line) + good(1))
+    texts, (reject,), _ = read(raw / "x.warc")
+    assert texts == [f"{GOOD} 1"] and reject["reason"].startswith(f"broken HTTP header: it begins with b'{line}")
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "reason"),
     [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gristmill.pipelines.storage.histogram import bins
+from gristmill.pipelines.storage.histogram import ROOM, USUAL, bins
 
 TAIL = np.repeat(np.geomspace(1, 4096, 13).astype(int), 20)  # whole numbers over three powers of ten
 
@@ -21,6 +21,18 @@ TAIL = np.repeat(np.geomspace(1, 4096, 13).astype(int), 20)  # whole numbers ove
 )
 def test_the_axis_is_logarithmic_if_all_cuts_lie_above_its_least_value(values, cuts, whole, by_ratio):
     assert bins(values, cuts, whole).by_ratio == by_ratio
+
+
+@pytest.mark.parametrize("cut", [0.01, 64])
+def test_a_logarithmic_axis_begins_at_its_least_cut_or_usual_value(cut):
+    least = np.quantile(TAIL, USUAL[0])
+    edges = bins(TAIL, [cut], False).edges
+    assert edges[0] <= min(cut, least) * 1.001 and cut in edges and edges[-1] >= np.quantile(TAIL, USUAL[1])
+
+
+def test_the_room_beyond_a_cut_is_a_share_of_the_axis():
+    values = np.linspace(-10, 10, 100)
+    assert bins(values, [50.0], False).edges[-1] == 50 + ROOM * (50 - np.quantile(values, USUAL[0]))
 
 
 def test_a_cut_beyond_all_values_lies_inside_the_axis():

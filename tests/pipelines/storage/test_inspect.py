@@ -253,3 +253,8 @@ def test_memory_does_not_grow_with_the_folder(tmp_path):
         child = subprocess.run([sys.executable, "-c", CHILD, str(folder)], capture_output=True, text=True, check=True)
         peaks.append(int(child.stdout))
     assert peaks[1] < peaks[0] + 150, peaks  # MiB
+
+
+def test_rows_without_ids_are_drawn_whatever_their_columns_are_called(tmp_path):
+    shards = table(pl.DataFrame({"n": [1, 2], "\0\0": [3, 4]}), tmp_path)
+    assert sample(shards, 2, ["n", "\0\0"]) == [{"n": 1, "\0\0": 3}, {"n": 2, "\0\0": 4}]

@@ -12,7 +12,7 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
-from gristmill.pretrain.exchange.openai_tf import read_variables
+from gristmill.pretrain.exchange.openai_tf import _fields, read_variables
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, RNNConfig
 from gristmill.pretrain.model.encoder_decoder import EncoderDecoder
 from gristmill.pretrain.model.experts import balance
@@ -246,3 +246,8 @@ def test_a_folder_without_a_model_and_a_file_cut_short_are_one_line(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(whole[:-9])
     with pytest.raises(WorkError, match=r"model.safetensors is no safetensors file, or was cut short"):
         load_model(UPath(tmp_path))
+
+
+def test_all_kinds_of_fields_of_a_protocol_buffer_are_read():
+    message = b"\x08\x96\x01" + b"\x11" + b"12345678" + b"\x1a\x03abc" + b"\x25" + b"1234" + b"\x28\x07"
+    assert [*_fields(message)] == [(1, 150), (2, b"12345678"), (3, b"abc"), (4, b"1234"), (5, 7)]

@@ -127,6 +127,11 @@ def test_early_stop_keeps_the_best_weights_and_a_killed_run_ends_alike(tmp_path)
     assert train(tmp_path / "killed", classifier(), patience=3) == train(tmp_path / "again", classifier(), patience=3)
 
 
+def test_training_stops_after_five_evaluations_without_a_lower_loss(tmp_path, monkeypatch):
+    monkeypatch.setattr(ClassObjective, "evaluate", lambda *_: {"validation": 1.0})
+    assert train(tmp_path / "run", classifier(), layers="head")["steps"] == 60  # evaluated after each ten steps
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=20))
 def test_measures_are_their_definitions(pairs):
     labels, predicted = np.array(pairs).T

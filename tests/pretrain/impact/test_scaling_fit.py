@@ -40,6 +40,11 @@ def test_misfit_and_gradient_are_the_references(e, a, alpha, b, beta, worth, joi
         step = np.eye(6)[j] * 1e-6
         slope = (reference(theta + step) - reference(theta - step)) / 2e-6
         assert gradient[j] == pytest.approx(slope, rel=1e-3, abs=1e-3 * (1 + found))
+    for k in range(7):  # Gauss and Newton's matrix of each point: its gradient times itself, of whatever length
+        one = slice(k, k + 1)
+        found = huber_loss(theta, points[one], arms[one], weights[one], terms, 0.1, gradient, curvature)
+        scale = found + min(found, weights[k] / 2)
+        assert curvature * scale == pytest.approx(np.outer(gradient, gradient), rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("count", [9, 25, 245])

@@ -1,13 +1,16 @@
 """All architectures: parameters, FLOPs, beginnings, one batch by heart; masks of prefixes, DeepNorm, experts."""
 
+import itertools
 import math
 
 import pytest
 import torch
+from token_folders import make_tokens
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from gristmill.pretrain import baselines
 from gristmill.pretrain.baselines import RECURRENT
 from gristmill.pretrain.data.masking import PrefixSplit
 from gristmill.pretrain.data.packing import IGNORE_INDEX, Batch
@@ -100,6 +103,27 @@ def test_elmans_network_is_its_formula():
 def test_a_recurrent_network_begins_uniform():
     weights = RNN(RNNConfig(vocab_size=61, d_model=64, n_layers=1, cell="elman")).rnn.weight_hh_l0
     assert 0.99 / 8 < weights.abs().max() <= 1 / 8  # the root of the width
+
+
+@pytest.mark.parametrize(("layers", "dropout"), [(1, 0.0), (2, 0.5)])
+def test_dropout_is_between_the_layers_of_a_recurrent_network(layers, dropout):
+    assert RNN(RNNConfig(vocab_size=61, d_model=8, n_layers=layers, dropout=0.5)).rnn.dropout == dropout
+
+
+@pytest.mark.parametrize("lr", [None, 0.5])
+def test_baselines_have_a_learning_rate_of_their_own_unless_one_is_given(monkeypatch, lr):
+    rates, tokens = [], make_tokens([5, 9], vocab_size=61)
+    monkeypatch.setattr(baselines, "train_model", lambda model, train, training, *_: rates.append(training.lr))
+    monkeypatch.setattr(baselines, "process_time", itertools.count(1, 2).__next__)
+    training = TrainSettings(lr=lr, optimizer="adamw")
+    rows = baselines.compare(tokens, tokens, ModelConfig(**SMALL), training, Machine(), print)
+    assert [row["seconds"] for row in rows] == [0, 2, 2, 2]
+    assert rates == [*(lr or own for _, own in baselines.RECURRENT.values()), lr]
+
+
+def test_an_encoder_has_as_many_layers_as_its_decoder_unless_told_otherwise():
+    shape = ModelConfig(vocab_size=61, **PRESETS["nano-t5"])
+    assert shape.encoder_layers == shape.n_layers
 
 
 def test_deepnorm_begins_as_in_the_paper():

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import read_settings
 from gristmill.pretrain.data.packing import IGNORE_INDEX
+from gristmill.pretrain.evaluation.fill_mask import fill_masks
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
 from gristmill.pretrain.model.encoder_decoder import make_transformer
 from gristmill.pretrain.model.gpt import GPT, Cache
@@ -269,3 +270,10 @@ def test_dropout_drops_in_training_alone():
     assert torch.equal(logits(model, ids), logits(model, ids))
     model.train()
     assert not torch.equal(logits(model, ids), logits(model, ids))
+
+
+def test_masks_are_filled_in_texts_up_to_the_context():
+    model = GPT(ModelConfig(**{**SMALL, "context": 4, "causal": False}))
+    assert [len(each) for each in fill_masks(model, [1, 2, 3, 1], 1, 5)] == [5, 5]
+    with pytest.raises(RecipeError, match="the text has 5 tokens, expected at most 4"):
+        fill_masks(model, [1, 2, 3, 1, 1], 1, 5)

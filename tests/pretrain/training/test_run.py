@@ -87,6 +87,16 @@ def test_speed_is_tokens_over_seconds(tmp_path, monkeypatch):
     assert read_log(UPath(tmp_path / "run"))[0]["tokens_per_second"] == 21.3  # a step of 4 rows of 16, in 3 seconds
 
 
+def test_utilization_is_the_share_of_the_machines_peak(tmp_path, monkeypatch):
+    monkeypatch.setattr("gristmill.pretrain.training.run.perf_counter", itertools.count(0, 3).__next__)
+    monkeypatch.setattr("gristmill.pretrain.training.trainer.peak_flops", lambda device: 1e7)
+    model, training = GPT(ModelConfig(**SHAPE)), TrainSettings(steps=2, batch_size=4)
+    folder, saving = UPath(tmp_path / "run"), CheckpointSettings(log_every=2)
+    pretrain(TRAIN, HELD_OUT, model, training, folder, Machine(), saving, print, None)
+    per_second = 2 * 4 * 16 * model.shape.flops_per_token() / 3
+    assert read_log(folder)[0]["mfu"] == pytest.approx(per_second / 1e7, abs=1e-4)
+
+
 @pytest.mark.parametrize(("steps", "second"), [(30, 1 / 3), (60, 0.4), (1470, 49 / 99), (9000, 49 / 99)])
 def test_the_mean_of_the_plot_runs_over_a_thirtieth_of_the_steps_or_50(steps, second):
     assert running_mean([1.0, *[0.0] * (steps - 1)])[:2] == pytest.approx([1, second])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import count_words
-from gristmill.tokenizers_lab.encode.cache import LINE_BYTES, LONG_BYTES, PretokenCache
+from gristmill.tokenizers_lab.encode.cache import LINE_BYTES, LONG_BYTES, PretokenCache, insert_long
 from gristmill.tokenizers_lab.encode.encoder import BLOCK, SMALL
 from gristmill.tokenizers_lab.pretokenize import pretokenize
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
@@ -87,6 +87,21 @@ def test_a_growing_table_keeps_its_short_entries(model):
     assert after.used.tolist() == [before.used[0], 0]
     rows = [lines.reshape(-1, 4)[lines.reshape(-1, 4)[:, 1] != 0] for lines in (before.lines, after.lines)]
     assert rows[0].size and np.array_equal(*(each[np.lexsort(each.T)] for each in rows))
+
+
+def test_a_row_of_the_cache_always_has_room_for_the_longest_entry():
+    for letters, full in ((LONG_BYTES, [False, True]), (0, [False, False, True])):  # with as many ids, or without any
+        cache, data = PretokenCache.empty(64, np.dtype(np.uint16)), np.zeros(LONG_BYTES, np.uint8)
+        tables = cache.slots, cache.places, cache.text, cache.known, cache.used
+        ids = np.zeros(LONG_BYTES, np.int32)
+        assert [insert_long(data, 0, LONG_BYTES, *tables, slot, ids, letters) for slot in range(len(full))] == full
+
+
+def test_a_pre_token_that_ends_its_text_is_no_longer_one_with_the_same_bytes(model):
+    texts = ["abcdefghi", "jkl mno mno", "abcdefghijkl mno mno"]
+    tokenizer = Tokenizer(model)
+    for _ in range(2):
+        assert tokenizer.to_lists(tokenizer(Ragged.from_strings(texts))) == [one_by_one(model, t) for t in texts]
 
 
 def test_the_vocabulary_is_cached_by_the_first_large_text(model):
