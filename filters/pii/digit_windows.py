@@ -73,7 +73,7 @@ def digit_window(data, low, floor, at, high):
     if plain:
         return _number(data, low, floor, begin, stop, high)
     headed = stop - begin == 4 and digits == 2 and CLASS[data[begin]] & UPPER and CLASS[data[begin + 1]] & UPPER
-    if headed and stop + 1 < high and data[stop] == SPACE and is_class(data, stop + 1, high, DIGIT | LETTER):
+    if headed and is_class(data, _after_space(data, stop, high), high, DIGIT | LETTER):
         return GROUPED, begin, min(high, begin + GROUPED_BYTES), stop
     if digits >= MIN_ID_DIGITS and stop - begin <= MAX_ID:
         return (JOINED if _is_joined(data, begin, stop) else ID), begin, stop, stop
@@ -152,6 +152,16 @@ def _is_joined(data, first, last):
     if digits < MIN_DIGITS:
         return False
     return k == last or data[k - 1] == DASH or data[k] | 0x20 == 0x78 or data[k] | 0x20 == 0x65  # x12, ext12
+
+
+@inline_kernel
+def _after_space(data, at, high):
+    """Return the place after a space, or a no-break space, wide or narrow; ``high`` if there is none."""
+    if at + 1 >= high or data[at] == SPACE:
+        return at + 1
+    if data[at] == 0xC2 and data[at + 1] == 0xA0:
+        return at + 2
+    return at + 3 if at + 2 < high and data[at] == 0xE2 and data[at + 1] == 0x80 and data[at + 2] == 0xAF else high
 
 
 @inline_kernel

@@ -5,6 +5,8 @@ that a finished run can be asked: what-if, the report and the explorer read the 
 """
 
 from collections.abc import Iterator
+from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
@@ -13,6 +15,7 @@ from pydantic import PydanticUserError, create_model
 from gristmill.filters.core.adjustable import adjustable_settings
 from gristmill.filters.core.decide import BREAKS
 from gristmill.filters.core.filter import Filter, Rewriter, Rule
+from gristmill.filters.core.own import BatchFilter, DocumentFilter, DocumentRewriter
 from gristmill.pipelines.errors import GristmillError, RecipeError, shown
 from gristmill.pipelines.plugins import Plugin, describe, load_plugin, plugin_of, register
 from gristmill.pipelines.settings import Settings, read_settings
@@ -22,6 +25,7 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 OWN = "recorded"  # module of the classes: their code is the user's, not ours
 RECORD = "recorded"  # key of a step's table in recipe.json
 NUMBER, WHOLE, TABLE = "number", "whole", "table"
+METHODS = (DocumentFilter, "measure", "doc"), (DocumentRewriter, "rewrite", "doc"), (BatchFilter, "measure", "batch")
 TYPES: dict[str, Any] = {NUMBER: float | None, WHOLE: int | None, TABLE: dict[str, float | None]}
 
 
@@ -58,6 +62,7 @@ def own_step(plugin: Plugin, values: Any, where: str) -> Filter | CorpusStep:
     if not isinstance(kind, type) or not issubclass(kind, Filter | CorpusStep):
         expected = "expected a class derived from gm.Filter, gm.BatchFilter, gm.Rewriter or CorpusStep"
         raise RecipeError(f"{where}: {plugin.use} is {shown(kind)}; {expected}")
+    _check_methods(kind, plugin, where)
     try:
         step = read_settings(kind, values, where)
         for profile in ("", *step.profiles) if isinstance(step, Filter) else ():
@@ -70,16 +75,27 @@ def own_step(plugin: Plugin, values: Any, where: str) -> Filter | CorpusStep:
 
 
 def _check_rules(step: Filter, where: str) -> None:
-    """Raise RecipeError if the rules of a user's filter are not a dict of rules."""
+    """Raise RecipeError if the rules of a user's filter are not a dict of rules, or one of them is none."""
     rules = step.rules()
-    wrong = (
-        [rule for rule in rules.values() if not isinstance(rule, Rule) or rule.breaks not in BREAKS]
-        if isinstance(rules, dict)
-        else [rules]
-    )
+    wrong = [rule for rule in rules.values() if not isinstance(rule, Rule)] if isinstance(rules, dict) else [rules]
     if wrong:
         expected = 'expected a dict of rules, such as {"words_too_low": gm.Rule("words", "<", 50)}'
         raise RecipeError(f"{where}: rules() returned {shown(wrong[0])}; {expected}")
+    for name, rule in rules.items():
+        if rule.breaks not in BREAKS:
+            raise RecipeError(
+                f"{where}: rule {name!r} compares by {rule.breaks!r}; expected one of {', '.join(BREAKS)}"
+            )
+        if rule.threshold is not None and not (isinstance(rule.threshold, Real) and isfinite(rule.threshold)):
+            found = f"has the threshold {shown(rule.threshold)}"
+            raise RecipeError(f"{where}: rule {name!r} {found}; expected a finite number, or None if the rule is off")
+
+
+def _check_methods(kind: type, plugin: Plugin, where: str) -> None:
+    """Raise RecipeError if a user's class lacks the method that its kind must define."""
+    for base, method, of in METHODS:
+        if issubclass(kind, base) and getattr(kind, method) is getattr(base, method):
+            raise RecipeError(f"{where}: {plugin.use} has no {method}; expected a method {method}(self, {of})")
 
 
 def step_table(step: Filter | CorpusStep) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 
 from gristmill.filters.pii.detectors.checksums import luhn, mod97
 from gristmill.filters.pii.detectors.context import has_context
@@ -21,7 +22,8 @@ ISSUERS = (
 )
 ISSUED = [(re.compile(prefix), lengths) for prefix, lengths in ISSUERS[:-1]]
 CARD = re.compile(
-    rb"(?<![\d+])(?:\d{4}([ -])\d{4}\1\d{4}\1(?:\d{4}\1\d{3}|\d{1,4})|\d{4}([ -])\d{6}\2\d{4,5}|\d{12,19})(?!\d)"
+    rb"(?<![\d+])(?:\d{4}([ -]|\xc2\xa0|\xe2\x80\xaf)\d{4}\1\d{4}\1(?:\d{4}\1\d{3}|\d{1,4})"
+    rb"|\d{4}([ -]|\xc2\xa0|\xe2\x80\xaf)\d{6}\2\d{4,5}|\d{12,19})(?!\d)"
 )
 JOINED_BEFORE = re.compile(rb"[\w./%#&=+-]$")  # a number inside an address or an expression
 JOINED_AFTER = re.compile(rb"[\w/%=]|[.,-]\d|-\w")
@@ -62,6 +64,8 @@ def _account_shape(shape: str) -> re.Pattern:
 
 ACCOUNTS = {country: _account_shape(shape) for country, shape in IBANS.items()}
 LENGTHS = {country: 4 + sum(map(int, re.findall(r"\d+", shape))) for country, shape in IBANS.items()}
+NO_BREAK = re.compile(rb"\xc2\xa0|\xe2\x80\xaf")
+GLYPH = re.compile(NO_BREAK.pattern + rb"|(?s:.)")
 IN_GROUPS = re.compile(rb"[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 
 
@@ -81,14 +85,15 @@ def cards(window: Window) -> Iterator[PiiSpan]:
 
 def iban(window: Window) -> Iterator[PiiSpan]:
     """Yield the IBAN that a TOKEN or GROUPED window begins with."""
-    text = window.text
+    text = NO_BREAK.sub(b" ", window.text)
     if b" " in text:
         found = IN_GROUPS.match(text)
         size = _grouped_size(found[0]) if found else 0
     else:
         size = len(text) if len(text) <= 34 else 0
     if size and _is_iban(text[:size].replace(b" ", b"").decode("ascii", "replace")):
-        yield PiiSpan(window.start, window.start + size, "iban")
+        ends = [*accumulate(map(len, GLYPH.findall(window.text)))]  # of the text, before no-break spaces were replaced
+        yield PiiSpan(window.start, window.start + ends[size - 1], "iban")
 
 
 def _grouped_size(text: bytes) -> int:

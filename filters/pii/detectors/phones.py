@@ -31,6 +31,7 @@ MAX_GROUPS = 12
 NEAR = 3  # words: a number without groups, or one that ends like a year, needs its word so near
 NONE, CALLED, SHAPED, VALID = range(4)  # confidence that digits are a phone number
 GLUED_BEFORE = re.compile(rb"[\w.,/%#&=*@<>\\~^$-]$|\xe2\x82\xac$")
+NAMED = re.compile(rb"\w\.[A-Za-z]+\.$")  # 10.1016/j.cell.2020.01.001: the word is a part of a name
 GLUED_AFTER = re.compile(rb"\w|[.,:/-]\d|[%=*\\^]|[-/]\w|\(\w")
 
 
@@ -104,7 +105,7 @@ def _phone(window: Window, start: int, end: int, vote: int, alone: bool) -> tupl
     if (YEARS.fullmatch(text) or DECIMAL.fullmatch(text)) and not is_labeled("phone", window):
         return None, NONE
     glued = GLUED_BEFORE.search(window.before(start, 1))
-    if glued and not (vote > 0 and glued[0] in _allowed_before(window)):
+    if (glued and not (vote > 0 and glued[0] in _allowed_before(window))) or NAMED.search(window.before(start, 24)):
         return None, NONE
     groups = re.findall(rb"\d+", text)
     quality = _is_phone(window, text, digits, groups, vote > 0, alone)

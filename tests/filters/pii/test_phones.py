@@ -32,6 +32,7 @@ def phones(text: str) -> list[str]:
         "|+442085557234|-Office",
         "Fax-|751-954-9268|",
         "Tel-|2085557234|",
+        "Cell.|212.867.5309|",
         # extensions
         "Mobile |001-748-088-2851x818|",
         "Tel |415-867-5309 ext. 12|",
@@ -97,6 +98,8 @@ def test_a_number_is_found_whole(text):
         "Tel 10 000 - 20 000",
         "our 2045 1987",
         "call 415867530912345678 249 9678",  # half a number
+        "doi:10.1016/j.cell.2020.01.001",  # the word is a part of a name
+        "www.mobile.2020.01.001",
     ],
 )
 def test_a_number_of_another_kind_is_left(text):

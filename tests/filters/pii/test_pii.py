@@ -87,6 +87,16 @@ def test_left_alone(type, text):
 V6 = "6e40:4041:c617:e898:c11:40d2:c669:2eb4"
 
 
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f"])
+@pytest.mark.parametrize(
+    "text", ["DE89 3704 0044 0532 0130 00", "FR14 2004 1010 0505 0001 3M02 606", "4242 4242 4242 4242"]
+)
+def test_groups_are_separated_by_any_space(text, space):
+    text = text.replace(" ", space).encode()
+    rows = Ragged.from_strings([b"to " + text + space.encode() + b"ok", text[:-1], text[:2] + b"7" + text[3:]])
+    assert [(match.row, match.end - match.start) for match in detect(rows, TYPES)] == [(0, len(text))]
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

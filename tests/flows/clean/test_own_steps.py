@@ -147,7 +147,10 @@ def test_a_document_has_its_id_its_name_and_its_language(mill):
 
 def test_instances_travel_with_the_text_of_their_file(mill):
     """A process that has no such file unpickles them, as a worker on another machine does."""
-    mill.code(SHOUTY + "\n\nclass Inner(gm.Filter):\n    nested: Shouty = Shouty()\n")
+    mill.code(
+        SHOUTY
+        + "\n\nclass Inner(gm.Filter):\n    nested: Shouty = Shouty()\n    def measure(self, doc):\n        return {}\n"
+    )
     mill.recipe('[steps.inner]\nuse = "my_filters.py:Inner"\n')
     (step,) = mill.read("inner.on_error=reject").steps.values()
     (mill.folder / "my_filters.py").unlink()
@@ -171,6 +174,12 @@ def test_instances_travel_with_the_text_of_their_file(mill):
         ("raises.py:Shouty", r"cannot be loaded: ZeroDivisionError: division by zero \(raises.py, line 2\)"),
         ("latin.py:Shouty", "is not UTF-8"),
         ("rules.py:Shouty", r"\[steps.shouty\]: rules\(\) returned 3; expected a dict of rules"),
+        ("equal.py:Shouty", r"\[steps.shouty\]: rule 'r' compares by '=='; expected one of <, <=, >, >="),
+        ("texts.py:Shouty", r"\[steps.shouty\]: rule 'r' has the threshold '2'; expected a finite number, or None"),
+        (
+            "bare.py:Shouty",
+            r"\[steps.shouty\]: .*bare.py:Shouty has no measure; expected a method measure\(self, doc\)",
+        ),
         ("fails.py:Shouty", r"\[steps.shouty\]: KeyError: 'x' \(fails.py, line 14\)"),
     ],
 )
@@ -179,6 +188,10 @@ def test_code_that_cannot_be_loaded_is_one_line(mill, use, told):
     (mill.folder / "raises.py").write_text("import os\n1 / 0\n")
     (mill.folder / "latin.py").write_bytes(b"# caf\xe9\n")
     (mill.folder / "rules.py").write_text(SHOUTY.partition('return {"exclamations_too')[0] + "return 3\n")
+    rules = SHOUTY.partition('return {"exclamations_too')[0]
+    (mill.folder / "equal.py").write_text(rules + 'return {"r": gm.Rule("exclamations", "==", 2)}\n')
+    (mill.folder / "texts.py").write_text(rules + 'return {"r": gm.Rule("exclamations", ">", "2")}\n')
+    (mill.folder / "bare.py").write_text(SHOUTY.replace("def measure", "def measures"))
     (mill.folder / "fails.py").write_text(SHOUTY.partition('return {"exclamations_too')[0] + "return {}['x']\n")
     mill.recipe(f'[steps.shouty]\nuse = "{use}"\n')
     with pytest.raises(RecipeError, match=told) as error:

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ingesting import Ingested, ingest, lines, write
 
+from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ingest import finalize as settling
 from gristmill.pipelines.ingest import ingest as ingesting
 from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
@@ -136,6 +137,10 @@ def test_saved_and_streamed_data_sets_are_read(tmp_path, monkeypatch):
     write(tmp_path / "loose", train__jsonl=lines(*ROWS))
     made = ingest(tmp_path / "streamed", tmp_path / "loose", format="hf")
     assert [row["id"] for row in made.rows] == [row["id"] for row in ROWS]
+    assert ingest(tmp_path / "files", tmp_path / "saved").texts == ["a", "c"]  # its Arrow files, by their names
+    datasets.DatasetDict({"dev": saved}).save_to_disk(tmp_path / "splits")
+    with pytest.raises(InputError, match=r"has no split 'train'; set split in \[input\]: dev$"):
+        ingest(tmp_path / "none", tmp_path / "splits", format="hf")
 
 
 def test_urls_are_read_and_written(tmp_path):
