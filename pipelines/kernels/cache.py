@@ -41,6 +41,7 @@ log = logging.getLogger("gristmill")
 VARIABLE = "GRISTMILL_CACHE"
 UNUSED = 30 * 86_400  # seconds after which `prune` removes a file
 OPTIONS = "BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE"  # of numba, that change the code
+RUNTIME = b"NRT_"  # in the names of numba's runtime; a process compiles it once, for kernels that allocate
 DIGEST = hashlib.sha256().digest_size
 
 # numba numbers the functions that it compiles from 1 on in each process, and the name of a symbol holds the number.
@@ -56,9 +57,10 @@ class KernelCache(NullCache):
 
     def load_overload(self, sig, target_context):
         """Return the compiled form for a signature, or None."""
-        rtsys.initialize(target_context)  # refresh() imports all that a compiler needs, with scipy: 0.3 CPU s, 40 MB
         path = self.path(sig)
         payload = _read(path) if path else None
+        if payload and RUNTIME in payload:
+            rtsys.initialize(target_context)  # refresh() imports what a compiler needs, with scipy: 0.3 CPU s, 40 MB
         return payload and CompileResult._rebuild(target_context, *pickle.loads(payload))
 
     def save_overload(self, sig, data):

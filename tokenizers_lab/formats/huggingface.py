@@ -95,6 +95,9 @@ def _pre_tokenizers(pretokenizer: str, prefix: bool) -> list[dict]:
             steps.append((GPT2_BYTE_LEVEL if name == "gpt2" else BYTE_LEVEL) | {"add_prefix_space": prefix})
             of_bytes = True
         elif name in STEPS:
+            if name == "byte_digits" and not of_bytes:
+                steps.append(BYTE_LEVEL | {"add_prefix_space": prefix})
+                of_bytes = True
             steps.append(STEPS[name])
         elif name in PATTERNS:
             steps += map(isolated, PATTERNS[name])

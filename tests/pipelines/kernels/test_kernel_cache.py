@@ -16,7 +16,13 @@ from gristmill.pipelines.kernels import cache
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 KERNELS = """
-from gristmill.pipelines.kernels.intrinsics import kernel
+import numpy as np
+
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel
+
+@allocating_kernel
+def numbers(x):
+    return np.arange(x)
 
 @kernel
 def double(x):
@@ -86,6 +92,16 @@ def test_it_does_not_matter_who_imports_numba_first(process, tmp_path):
     assert process.run(env={"NUMBA_CACHE_DIR": str(tmp_path / "other")}) == LOADED
     assert process.entries == kept and len(kept) == 1
     assert not (tmp_path / "other").exists() and not list(process.modules.rglob("*.nbi"))
+
+
+def test_only_kernels_that_allocate_start_numbas_runtime(process):
+    code = """
+from numba.core.runtime import rtsys
+from kernels import double, numbers
+print(double(4), rtsys._init, numbers(3).tolist(), rtsys._init, sum(numbers.stats.cache_hits.values()))
+"""
+    assert process.run(code) == "8 True [0, 1, 2] True 0"  # compiled
+    assert process.run(code) == "8 False [0, 1, 2] True 1"
 
 
 def test_a_copy_of_the_sources_finds_them_and_a_changed_one_does_not(process, tmp_path):

@@ -1,6 +1,7 @@
 """Tokenizers of every family give the ids of `tokenizers`, on any text, with special tokens and without."""
 
 import os
+import random
 from functools import cache
 
 import orjson
@@ -12,6 +13,7 @@ from upath import UPath
 from gristmill.pipelines.errors import GristmillError
 from gristmill.tokenizers_lab.battery import FRAGMENTS
 from gristmill.tokenizers_lab.encode.library import load_tokenizers
+from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.import_tokenizer import import_file
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from tools import families
@@ -84,6 +86,35 @@ def test_what_is_written_is_read_again(imported, name, tmp_path):
     for text in ("the  mill\n<s> don't", "  Grain [MASK] naïve"):
         assert again.encode(text, "all") == ours.encode(text, "all")
         assert again.encode(text) == ours.encode(text)
+
+
+def battery_of(tokens):
+    rng = random.Random(4)
+    parts = [*FRAGMENTS, *families.WORDS, *families.SPACES, *tokens]
+    return ["".join(rng.choices(parts, k=20)) for _ in range(200)]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_is_exported_gives_the_ids_of_what_was_imported(imported, name):
+    done, _, theirs = imported(name)
+    again = load_tokenizers(to_huggingface(done.model))
+    for text in battery_of(done.model.special):
+        for each in (again, theirs):
+            each.encode_special_tokens = len(text) % 2 == 0
+        assert again.encode(text, add_special_tokens=False).ids == theirs.encode(text, add_special_tokens=False).ids
+
+
+def test_digits_after_bytes_are_exported_after_bytes(tmp_path):
+    """A superscript digit is two bytes, of which ByteLevel writes the second as a digit."""
+    theirs = families.byte_bpe("gpt2")
+    after = families.pre_tokenizers.Digits(individual_digits=False)
+    theirs.pre_tokenizer = families.sequence(families.byte_level(regex=False), after)
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    done = import_file(UPath(tmp_path / "tokenizer.json"))
+    assert (done.backend, done.model.pretokenizer) == ("gristmill", "byte_digits")
+    again = load_tokenizers(to_huggingface(done.model))
+    for text in battery_of(["½ ", "² x"]):
+        assert again.encode(text).ids == theirs.encode(text).ids
 
 
 CHANGES = [None, True, False, 0, 1, -1, 0.5, "", "▁", " ", "x", [], {}, ["x"], {"type": "NFC"}, "first", "Removed"]
