@@ -26,7 +26,7 @@ from upath import UPath
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.files import (
     atomic_write,
-    checksum,
+    current_checksum,
     damage_of,
     is_local,
     remove_temporary_files,
@@ -73,7 +73,8 @@ class Part:
 
     @classmethod
     def from_files(cls, folder: UPath, fingerprint: str, names: list[str], counts: dict) -> "Part":
-        files = {n: {"bytes": (folder / n).stat().st_size, "sha256": checksum(folder / n)} for n in sorted(names)}
+        paths = {name: folder / name for name in sorted(names)}
+        files = {n: {"bytes": path.stat().st_size, "sha256": current_checksum(path)} for n, path in paths.items()}
         return cls(fingerprint, files, {key: int(value) for key, value in sorted(counts.items())})
 
     def has_files(self, folder: UPath) -> bool:

@@ -1,6 +1,7 @@
 """A manifest, a record or a summary that is not as it was written is one line; so is a file that differs from it."""
 
 import hashlib
+import os
 
 import orjson
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.storage import files
+from gristmill.pipelines.storage.files import checksum
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, require_finished
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 
@@ -149,3 +152,13 @@ def test_sealed_values_come_back_in_order_and_a_changed_byte_is_found(tmp_path_f
     at = data.draw(st.integers(0, len(raw) - 1))
     path.write_bytes(raw[:at] + bytes([raw[at] ^ data.draw(st.integers(1, 255))]) + raw[at + 1 :])
     one_line(read_sealed, path, "remove it")
+
+
+def test_a_file_is_hashed_when_it_was_written_and_again_when_it_has_changed(folder, monkeypatch):
+    hashed, path = [], folder / "a.parquet"
+    monkeypatch.setattr(files, "checksum", lambda path: hashed.append(path) or checksum(path))
+    part = Part.from_files(folder, "", [path.name], {})
+    assert part.is_intact(folder) and hashed == [path]
+    path.write_bytes(b"Grain")
+    os.utime(path, (1, 1))
+    assert not part.is_intact(folder) and hashed == [path, path]
