@@ -55,6 +55,10 @@ def tokens(model, text):
     return Tokenizer(model)(Ragged.from_strings([text])).data.size
 
 
+def test_a_vocabulary_without_room_for_merges_has_none():
+    assert trained(1, size=257).size == 257  # bytes and the end marker
+
+
 def test_the_worst_language_gains_the_more_the_fewer_merges_are_global():
     models = [trained(share) for share in (1, 0.5, 0)]
     assert all(model.size == 320 and len(model.merges) == 320 - 257 for model in models)

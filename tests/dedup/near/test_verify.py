@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.dedup.near.verify import ShingleSets
+from gristmill.dedup.near.verify import ShingleSets, intersections
 from gristmill.pipelines.ragged import Ragged
 
 sets = st.lists(st.sets(st.integers(0, 12), max_size=12), min_size=1, max_size=6)
@@ -34,3 +34,10 @@ def test_exactly_at_the_threshold_is_alike(tmp_path, shared, alike):
     )
     similarity, containment = stored.compare(np.array([1]), np.array([0]), 0.8, 1000)
     assert bool(similarity[0] >= 0.8) is alike and containment[0] == 1.0
+
+
+@pytest.mark.parametrize(("threshold", "common"), [(0.1, 2), (0.9, 0)])
+def test_sets_of_sizes_that_cannot_be_alike_are_not_compared(threshold, common):
+    sets = np.array([2, 3, *range(2, 12)], np.uint64)
+    one, other = np.array([0]), np.array([1])
+    assert intersections(np.array([0, 2, 12]), sets, one, other, threshold).tolist() == [common]

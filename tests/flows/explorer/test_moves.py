@@ -8,6 +8,8 @@ from gristmill.flows.clean.recipe import FILTERS, parse_recipe, read_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.index import RunIndex
+from gristmill.flows.explorer.pages import threshold_page
+from gristmill.flows.explorer.query import Query
 from gristmill.flows.explorer.thresholds import Thresholds, adjustable
 from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import RecipeError
@@ -90,3 +92,11 @@ def test_an_exported_recipe_is_the_moved_one(rules):
     table["steps"]["fineweb"] = {"profiles": {"zh": {"max_list_ratio": "off"}}, "use_profiles": False}
     recipe = parse_recipe(table, "test")
     assert parse_recipe(tomllib.loads(recipe_toml(recipe, ("mine.min_words=3",))), "again") == recipe
+
+
+def test_a_threshold_is_shown_for_a_profile_of_the_run_or_for_none(whole):
+    shown = [
+        threshold_page(whole, Thresholds(whole), Query(), "gopher.words_too_low", profile)["profile"]
+        for profile in ("neutral", "nowhere", "")
+    ]
+    assert "neutral" in whole.profile.names and shown == ["neutral", "", ""]

@@ -36,6 +36,14 @@ def test_a_header_in_one_piece_names_the_delimiter(tmp_path, name, told):
         ingest(tmp_path / "work", raw, **HALF)
 
 
+def test_dropped_columns_are_looked_for_unless_pages_bring_their_own(tmp_path):
+    raw = write(tmp_path / "raw", a__jsonl=lines({"text": "a"}), empty__jsonl=b"")
+    with pytest.raises(InputError, match="drop: no column 'note'"):
+        ingest(tmp_path / "work", raw, drop=["note"], **HALF)
+    (raw / "page.html").write_text("<html><body><p>" + "The mill grinds the grain of the village. " * 9)
+    assert "a" in ingest(tmp_path / "more", raw, drop=["note"], **HALF).texts
+
+
 def test_a_column_that_some_files_lack_is_no_error(tmp_path):
     raw = write(tmp_path / "raw", a__jsonl=lines({"url": "u"}), b__csv=b"text,n\nb,1\nc,2\n", c__tsv=b"text\nd\n")
     made = ingest(tmp_path / "work", raw, drop=["n"], **HALF)

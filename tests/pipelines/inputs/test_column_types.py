@@ -110,3 +110,11 @@ def test_strings_of_any_layout_are_one_type(column):
         field, made = normalize_column(pa.field("x", array.type), pa.chunked_array([array]))
         assert field.type == made.type == pa.large_string()
         assert made.to_pylist() == ["a", None]
+
+
+def test_columns_that_a_table_lacks_are_null():
+    wanted = pa.schema({"n": pa.int64(), "more": pa.int64(), "nothing": pa.null()})
+    assert cast_table(pa.table({"n": [1, 2]}), wanted).to_pylist() == [
+        {"n": 1, "more": None, "nothing": None},
+        {"n": 2, "more": None, "nothing": None},
+    ]

@@ -11,6 +11,7 @@ from tokenizers import Regex, models, pre_tokenizers, trainers
 
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.bpe.pair_heap import _spelled_before
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
 from gristmill.tokenizers_lab.count.word_counts import WordCounts, count_words
 from gristmill.tokenizers_lab.extend import extend
@@ -188,3 +189,10 @@ def test_no_piece_crosses_a_word(texts):
         trained = train_bpe(counts, BpeSettings(vocab_size=280, allow_smaller=True))
         assert not any(b" " in piece for piece in trained.pieces[256:])
         assert all(a < b for a, b in pairwise(trained.made.tolist()))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "before"), [(0, 3, True), (3, 0, False), (0, 6, False), (3, 9, False), (9, 3, True)]
+)
+def test_pairs_of_equal_length_are_in_the_order_of_their_spelling(a, b, before):
+    assert _spelled_before(np.array([1, 2, 3, 1, 2, 4, 1, 2, 3, 0, 9, 9]), a, b, 3) == before

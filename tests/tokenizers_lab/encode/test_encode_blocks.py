@@ -97,11 +97,26 @@ def test_a_row_of_the_cache_always_has_room_for_the_longest_entry():
         assert [insert_long(data, 0, LONG_BYTES, *tables, slot, ids, letters) for slot in range(len(full))] == full
 
 
-def test_a_pre_token_that_ends_its_text_is_no_longer_one_with_the_same_bytes(model):
-    texts = ["abcdefghi", "jkl mno mno", "abcdefghijkl mno mno"]
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["abcdefghi", "jkl mn\r\n mno mno", "abcdefghijkl mn\r\n mno mno"],  # 16 bytes alike, at which others end
+        [" mill mint milled minted milling minting millstone mintmaster"],  # as long, and alike at first
+    ],
+)
+def test_pre_tokens_that_begin_alike_are_told_apart(model, texts):
     tokenizer = Tokenizer(model)
     for _ in range(2):
         assert tokenizer.to_lists(tokenizer(Ragged.from_strings(texts))) == [one_by_one(model, t) for t in texts]
+
+
+def test_a_pre_token_has_one_line_whatever_follows_it(model):
+    text = Ragged.from_strings(["".join(f" mill {letter}" for letter in "abcdefgh") + " mill" * 8])
+    ends = pretokenize(text, model.pretokenizer).offsets.tolist()
+    different = {text.data[a:b].tobytes() for a, b in pairwise(ends) if a + 16 <= text.data.size}
+    encoder = Tokenizer(model)._encode
+    encoder(text)
+    assert encoder.buffers.cache.used[0] == len(different)
 
 
 def test_the_vocabulary_is_cached_by_the_first_large_text(model):
