@@ -69,7 +69,7 @@ def test_links_lead_somewhere(page):
 
 @on_each_page
 def test_settings_exist(page):
-    """``gopher.min_words``, measure ``gopher.words``, reason like ``gopher.words_too_low``: the step has it."""
+    """``gopher.min_words``, the measure ``gopher.words``, the reason ``gopher.words_too_low``: the step has them."""
     text = page.read_text("utf-8")
     shown = "\n".join([*spans(text), *blocks(text)])
     steps = "|".join(STEPS)

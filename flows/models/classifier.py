@@ -5,7 +5,6 @@
 3. Train the model; compute curves, areas and threshold on the held-out documents.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -26,6 +25,7 @@ from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
+from gristmill.pipelines.storage.figures import new_figure, write_png
 from gristmill.pipelines.storage.files import atomic_write, checksum, to_path
 from gristmill.pipelines.storage.shards import cut_groups, read_batches
 
@@ -143,11 +143,8 @@ def _evaluation(curve: RocCurve, output: str, settings: ClassifierSettings) -> d
 
 def draw(curve: RocCurve, path: UPath, title: str) -> None:
     """Write the ROC and precision-recall curves, with the chosen threshold as a dot, as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4.5), dpi=120, layout="constrained")
-    left, right = FigureCanvasAgg(figure).figure.subplots(1, 2)
+    figure = new_figure(9, 4.5)
+    left, right = figure.subplots(1, 2)
     threshold = curve.youden_threshold()
     chosen = curve.at(threshold)
     left.plot([0, *curve.false_positive_rate], [0, *curve.recall], color="#1f5fa8")
@@ -162,7 +159,4 @@ def draw(curve: RocCurve, path: UPath, title: str) -> None:
         axes.grid(alpha=0.3)
     left.legend(frameon=False, loc="lower right")
     figure.suptitle(f"area under the ROC curve {title}")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
+    write_png(figure, path)

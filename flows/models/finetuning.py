@@ -14,7 +14,7 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.settings import read_settings
-from gristmill.pipelines.storage.files import atomic_write, to_path
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.shards import read_batches, shard_schema
 from gristmill.pretrain.adapters.attach import AdapterSettings, attach
 from gristmill.pretrain.finetune.classify import ClassifySettings, ClassObjective, predict
@@ -24,7 +24,7 @@ from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.devices import Machine
 from gristmill.pretrain.training.run import CheckpointSettings, OnLog, fit
 from gristmill.pretrain.training.trainer import TrainSettings
-from gristmill.tokenizers_lab.formats.model import FILE
+from gristmill.tokenizers_lab.formats.model import write_model
 from gristmill.tokenizers_lab.import_tokenizer import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
@@ -35,6 +35,7 @@ DEFAULTS: dict[str, dict] = {
 }
 DEFAULT_LR = 1e-3  # at a width of 128, as in pretraining
 TABLES = "classify", "train", "adapter", "machine", "save"
+UNUSED = {"objective", "packing", "mask_probability", "mean_span"}  # settings of batches of tokens
 
 
 def classify(
@@ -46,6 +47,8 @@ def classify(
     settings = read_table(ClassifySettings, tables, "classify")
     adapter = read_table(AdapterSettings, tables, "adapter") if tables["adapter"] else None
     machine, saving = read_table(Machine, tables, "machine"), read_table(CheckpointSettings, tables, "save")
+    if unused := sorted(tables["train"].keys() & UNUSED):
+        raise RecipeError(f"[train]: {unused[0]} is of no use to a classifier, which reads one document per row")
     body = as_gpt(open_model(run), run)
     tables["train"] |= {"objective": "next" if body.shape.causal else "masked"}
     tables["train"].setdefault("lr", DEFAULT_LR * 128 / body.shape.d_model)
@@ -63,9 +66,7 @@ def classify(
     folder = to_path(output)
     objective = ClassObjective(splits, held_out_ids, settings, training)
     summary = fit(objective, model, training, folder, machine, saving, on_log)
-    if (to_path(run) / FILE).exists():
-        with atomic_write(folder / FILE) as file:
-            file.write((to_path(run) / FILE).read_bytes())
+    write_model(tokenizer.model, folder)
     return summary
 
 

@@ -38,7 +38,7 @@ from gristmill.pretrain.training.run import CheckpointSettings, OnLog, fit
 from gristmill.pretrain.training.trainer import TrainSettings
 from gristmill.tokenizers_lab.chat.encode import ChatEncoder
 from gristmill.tokenizers_lab.chat.template import FILE as TEMPLATE_FILE
-from gristmill.tokenizers_lab.formats.model import FILE
+from gristmill.tokenizers_lab.formats.model import write_model
 from gristmill.tokenizers_lab.import_tokenizer import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
@@ -86,12 +86,9 @@ def instruct(
     decode, folder = chat.tokenizer.decode_ids, to_path(output)
     objective = InstructObjective(splits, questions, chat.end, decode, model, training, sampling)
     summary = fit(objective, model, training, folder, machine, saving, on_log)
-    copies = {TEMPLATE_FILE: chat.template.source.encode()}
-    if (to_path(run) / FILE).exists():
-        copies[FILE] = (to_path(run) / FILE).read_bytes()
-    for name, content in copies.items():
-        with atomic_write(folder / name) as file:
-            file.write(content)
+    write_model(chat.tokenizer.model, folder)
+    with atomic_write(folder / TEMPLATE_FILE) as file:
+        file.write(chat.template.source.encode())
     return summary | ({"score": judge_responses(folder, judge)} if judge else {})
 
 
@@ -202,11 +199,10 @@ class Chat:
         """Open a run; without a template, its own. Raises RecipeError if it has none."""
         tables = parse_changes(changes, ("sample", "machine"), sample=CHAT_DEFAULTS)
         self.sampling, machine = read_table(Sampling, tables, "sample"), read_table(Machine, tables, "machine")
-        own = to_path(run) / TEMPLATE_FILE
+        self.model, own = as_gpt(open_model(run), run).to(machine.init_device()), to_path(run) / TEMPLATE_FILE
         if template is None and not own.exists():
             raise RecipeError(f"{run} has no {TEMPLATE_FILE}: name its template by --template, such as chatml")
         self.encoder = ChatEncoder(Tokenizer(load_any(to_path(run))), template or str(own))
-        self.model = as_gpt(open_model(run), run).to(machine.init_device())
         self.system = [Turn("system", system)] if system else []
         self.turns = [*self.system]
 

@@ -180,6 +180,8 @@ def write_export(run: str, output: str, adapter_only: bool = False) -> str:
     LoRA is merged. With ``adapter_only`` the adapter alone is written, in the layout of ``peft``.
     """
     model, folder = as_transformer(open_model(run), run), to_path(output)
+    if (folder / SHAPE).exists() or folder.is_file():
+        raise WorkError(f"{output} is a run or a file; choose another --output for the export")
     if adapter_only:
         return export_adapter(as_gpt(model, run), folder)
     layout = export_model(model, folder)

@@ -1,6 +1,5 @@
 """Quantization for the command line: a quantized run from a run, and what it costs."""
 
-import io
 from collections.abc import Iterable
 from time import process_time
 from typing import Any
@@ -9,6 +8,7 @@ from upath import UPath
 
 from gristmill.flows.models.pretraining import open_model, open_splits, parse_changes, read_table
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.storage.figures import new_figure, write_png
 from gristmill.pipelines.storage.files import atomic_write, checksum, to_path
 from gristmill.pipelines.storage.manifest import Manifest, Part, fingerprint
 from gristmill.pretrain.data.batches import TokenSplit
@@ -78,16 +78,10 @@ def _scores(model: LanguageModel, tokens: TokenSplit) -> dict[str, float]:
 
 def _draw(path: UPath, errors: dict[str, float], title: str) -> None:
     """Write a bar per layer, the root mean squared error of its weights, as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 1.5 + 0.22 * len(errors)), dpi=120, layout="constrained")
-    axes = FigureCanvasAgg(figure).figure.subplots()
+    figure = new_figure(8, 1.5 + 0.22 * len(errors))
+    axes = figure.subplots()
     axes.barh(list(errors), list(errors.values()), color="#1f5fa8")
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=7)
     axes.set(xlabel="root mean squared error of the weights", title=title)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
+    write_png(figure, path)

@@ -55,7 +55,8 @@ def attach(model: GPT, settings: AdapterSettings, seed: int = 0) -> None:
             return BottleneckLinear(linear, settings.width, generator)
 
         if not replace_linears(model, adapted):
-            raise RecipeError(f"the model has no layer {' or '.join(targets)}; choose others by adapter.targets")
+            found = "is quantized" if "quantize" in model.changes else f"has no layer {' or '.join(targets)}"
+            raise RecipeError(f"the model {found}; choose others by adapter.targets, or method prefix")
     else:
         if method == "prompt" and not shape.causal:
             raise RecipeError("prompt tuning needs a causal model; choose prefix or p-tuning-v2")

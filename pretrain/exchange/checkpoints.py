@@ -16,6 +16,7 @@ from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.encoder_decoder import EncoderDecoder, make_transformer
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.checkpoint import (
+    SHAPE,
     check_size,
     read_json,
     read_tensors,
@@ -63,12 +64,14 @@ def _mismatches(shape: ModelConfig, required: dict) -> list[str]:
 def export_model(model: GPT | EncoderDecoder, folder: UPath) -> str:
     """Write a folder for ``from_pretrained`` of transformers; return its model_type. LoRA is merged.
 
-    Raises RecipeError if no layout matches the model, or if it has another adapter.
+    Raises RecipeError if no layout matches the model, if it has another adapter, or if it is quantized.
     """
     name = find_layout(model.shape)
     adapter = model.changes.get("adapter")
     if isinstance(adapter, AdapterSettings) and adapter.method != "lora":
         raise RecipeError(f"transformers has no layout for a model with {adapter.method}; export the adapter alone")
+    if "quantize" in model.changes:
+        raise RecipeError("a quantized model has a layout of its own; export the run that it was made from")
     merge_lora(model)
     write_tensors(folder / WEIGHTS, dict(LAYOUTS[name].export_weights(model.shape, weights(model))))
     config = LAYOUTS[name].to_config(model.shape)
@@ -87,7 +90,7 @@ def import_model(folder: UPath) -> GPT | EncoderDecoder:
             return build(shape, dict(openai_tf.import_weights(shape, openai_tf.read_variables(folder))), openai_tf.DATA)
     where = folder / CONFIG
     if not where.exists():
-        raise InputError(f"{folder} holds no {CONFIG}: expected a folder of transformers' save_pretrained")
+        raise InputError(f"{folder} holds no model: expected {SHAPE} of a run, or {CONFIG} of transformers")
     config = read_json(where)
     kind = config.get("model_type") if isinstance(config, dict) else None
     if not isinstance(kind, str) or kind not in MODEL_TYPES:

@@ -1,6 +1,5 @@
 """Classification: the objective, its measures, and the picture of its errors."""
 
-import io
 from typing import Literal
 
 import numpy as np
@@ -10,6 +9,7 @@ from pydantic import Field
 from upath import UPath
 
 from gristmill.pipelines.settings import Settings
+from gristmill.pipelines.storage.figures import new_figure, write_png
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pretrain.data.packing import IGNORE_INDEX
 from gristmill.pretrain.finetune.labeled import LabeledDocuments, LabeledLoader
@@ -109,12 +109,9 @@ def measures(probabilities: np.ndarray, labels: np.ndarray) -> tuple[dict, np.nd
 
 def draw_confusion(path: UPath, confusion: np.ndarray, classes: list[str], title: str) -> None:
     """Write the confusion matrix as a PNG; colors are shares of the true class."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     size = 2.5 + 0.6 * len(classes)
-    figure = Figure(figsize=(size + 1, size), dpi=120, layout="constrained")
-    axes = FigureCanvasAgg(figure).figure.subplots()
+    figure = new_figure(size + 1, size)
+    axes = figure.subplots()
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(confusion):
@@ -124,7 +121,4 @@ def draw_confusion(path: UPath, confusion: np.ndarray, classes: list[str], title
     axes.set_yticks(range(len(classes)), classes)
     axes.set(xlabel="predicted", ylabel="label")
     axes.set_title(title, fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
+    write_png(figure, path)

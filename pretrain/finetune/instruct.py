@@ -49,7 +49,7 @@ def instruct_split(tokens: Ragged, learned: np.ndarray, vocab_size: int, bos: in
     Raises InputError if there is nothing to learn.
     """
     if not learned.any():
-        raise InputError(f"too few records to {name}: no answer among {tokens.rows:,}; give more, or lower the shares")
+        raise InputError(f"too few records: no answer among {tokens.rows:,} of the split {name!r}; give more records")
     ids, begins = tokens.data, tokens.offsets[:-1]
     if bos is not None:
         ids, learned = np.insert(ids, begins, bos), np.insert(learned, begins, False)
@@ -62,7 +62,7 @@ def instruct_split(tokens: Ragged, learned: np.ndarray, vocab_size: int, bos: in
         vocab_size=vocab_size,
         learned=(bits,),
         bos=bos,
-        name=f"the records to {name}",
+        name=f"the records of {name}",
         fingerprint=fingerprint(ids.tolist(), ends.tolist(), bits.tolist()),
     )
 

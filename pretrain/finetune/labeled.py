@@ -16,9 +16,9 @@ class LabeledDocuments:
     """Token ids and class of each document; longer documents than the context are cropped to their beginning."""
 
     def __init__(self, ids: Sequence[np.ndarray], labels: np.ndarray, classes: int, context: int, name: str):
-        if not len(labels) or np.bincount(labels, minlength=classes).min() == 0:
-            counts = np.bincount(labels, minlength=classes).tolist()
-            raise InputError(f"too few documents to {name}: {counts} per class; expected one or more of each class")
+        if missing := classes - np.unique(labels).size:
+            found = f"{missing:,} of {classes:,} classes have none in the split {name!r}"
+            raise InputError(f"too few documents: {found}; expected one or more of each class")
         self.ids, self.labels, self.context = [each[:context] for each in ids], labels, context
         self.lengths = np.array([each.size for each in self.ids])
         cropped = sum(each.size for each in ids) - int(self.lengths.sum())

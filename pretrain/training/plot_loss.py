@@ -1,11 +1,10 @@
 """Plot of the loss over the steps."""
 
-import io
 from collections.abc import Sequence
 
 from upath import UPath
 
-from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pipelines.storage.figures import new_figure, write_png
 
 SPAN = 30, 50  # the running mean is over 1/30 of the steps, at most 50: more would lag behind the loss
 
@@ -22,11 +21,8 @@ def running_mean(losses: Sequence[float]) -> list[float]:
 
 def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
     """Draw a PNG from the lines of a run's log: loss of each step, its running mean, and validation losses."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
-    axes = FigureCanvasAgg(figure).figure.subplots()
+    figure = new_figure(8, 4.5)
+    axes = figure.subplots()
     steps, losses = zip(*((line["step"], line["loss"]) for line in lines if "loss" in line), strict=True)
     axes.plot(steps, losses, color="#1f5fa8", alpha=0.25, linewidth=0.8, label="training, each step")
     axes.plot(steps, running_mean(losses), color="#1f5fa8", linewidth=1.6, label="training, running mean")
@@ -38,7 +34,4 @@ def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
     axes.set(xlabel="step", ylabel="loss (nats)", title=title)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
+    write_png(figure, path)

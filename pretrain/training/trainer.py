@@ -64,6 +64,8 @@ class Trainer:
         self.dtype = machine.precision(self.device)
         self.model = model.to(self.device)
         betas = training.beta1, training.beta2
+        if not any(weight.requires_grad for weight in model.parameters()):
+            raise RecipeError("a quantized model has no weight to train; add --method prefix, or take its float run")
         self.base_lr = training.peak_lr(model.shape.d_model)
         self.optimizers = make_optimizers(model, training.optimizer, self.base_lr, training.weight_decay, betas)
         self.net: Callable[..., Tensor] = torch.compile(self.model) if machine.compile else self.model

@@ -1,10 +1,8 @@
 """Plot of an experiment: differences between arms with their intervals, and each seed's loss."""
 
-import io
-
 from upath import UPath
 
-from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pipelines.storage.figures import new_figure, write_png
 
 COLORS = {"better": "#1b7f4d", "worse": "#c8553d"}  # of verdicts; all others are gray
 GRAY = "#6b7280"
@@ -12,13 +10,10 @@ GRAY = "#6b7280"
 
 def draw(path: UPath, report: dict) -> None:
     """Write a PNG of a report: one row per question with its interval and the margin, and each seed's loss."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows, name = report["questions"], report["test"]["decision_set"]
     height = 1.6 + 0.55 * max(len(rows), len(report["arms"]))
-    figure = Figure(figsize=(11, height), dpi=120, layout="constrained")
-    left, right = FigureCanvasAgg(figure).figure.subplots(1, 2, width_ratios=[3, 2])
+    figure = new_figure(11, height)
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
     margin = sum(row["margin"] for row in rows) / len(rows)
     left.axvspan(-margin, margin, color="#e5e7eb", zorder=0, label=f"within {report['test']['margin']:.1%} of the loss")
     left.axvline(0, color="black", linewidth=0.8)
@@ -49,7 +44,4 @@ def draw(path: UPath, report: dict) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     size = max(arm["parameters"] for arm in report["arms"]) / 1e6
     figure.suptitle(f"{report['name']}: models of {size:.2g} M parameters, scored on {name}", fontsize=11)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
+    write_png(figure, path)

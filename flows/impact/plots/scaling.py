@@ -1,11 +1,9 @@
 """Plot of scaling runs: losses at equal FLOPs over model sizes, by Hoffmann's and by Kaplan's law of the same runs."""
 
-import io
-
 import numpy as np
 from upath import UPath
 
-from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pipelines.storage.figures import new_figure, write_png
 from gristmill.pretrain.impact.compute_optimal import FLOPS
 from gristmill.pretrain.impact.scaling import laws, theta_of
 
@@ -16,12 +14,10 @@ WIDE = 30.0  # a curve spans sizes down to a thirtieth, and up to thirty times, 
 
 def draw_scaling(path: UPath, scaling: dict, name: str) -> None:
     """Write a PNG with a panel per law: a curve per budget, its minimum, and the runs of the first arm."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.6), dpi=120, layout="constrained")
-    panels = FigureCanvasAgg(figure).figure.subplots(1, 2, sharey=True)
+    figure = new_figure(11, 4.6)
+    panels = figure.subplots(1, 2, sharey=True)
     first = scaling["points"][0]["arm"]
     sizes, tokens, losses = (
         np.array([point[key] for point in scaling["points"] if point["arm"] == first], float)
@@ -47,10 +43,7 @@ def draw_scaling(path: UPath, scaling: dict, name: str) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel(f"bits per byte of {name}, {first}")
     figure.colorbar(runs, ax=panels, label="FLOPs, 6 N D")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
+    write_png(figure, path)
 
 
 def curve(law: dict, flops: float) -> tuple[np.ndarray, np.ndarray]:

@@ -65,3 +65,9 @@ def test_a_label_that_is_not_there_is_one_line(spam, tmp_path, label, words):
     places = ("--output", tmp_path / "out", "--work", tmp_path / "work")
     error = complaint("finetune", "classify", spam / "run", spam / "messages.jsonl", "--label", label, *places)
     assert words in str(error)
+
+
+def test_settings_of_token_batches_are_refused(spam, tmp_path):
+    given = ("--label", "kind", "--output", tmp_path / "out", "--set", "train.packing=whole")
+    error = complaint("finetune", "classify", spam / "run", spam / "messages.jsonl", *given)
+    assert str(error) == "[train]: packing is of no use to a classifier, which reads one document per row"

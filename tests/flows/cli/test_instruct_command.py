@@ -56,12 +56,26 @@ def test_a_model_learns_to_answer(sums, tmp_path):
     assert said.stdout == "flour\ncorn\n", said.output
 
 
+def test_a_folder_of_transformers_answers_and_classifies(sums, tmp_path):
+    call("export-model", sums / "run", "--output", tmp_path / "theirs")
+    write_jsonl(tmp_path / "kinds.jsonl", [{"text": f"Say {number}", "kind": number % 2} for number in range(80)])
+    given, short = ("--work", tmp_path / "work", "--set", "train.steps=1"), ("--set", "sample.max_new_tokens=2")
+    instruct = ("finetune", "instruct", tmp_path / "theirs", sums / "tasks.jsonl", "--set", "instruct.responses=1")
+    call(*instruct, *given, *short, "--output", tmp_path / "answers")
+    assert CliRunner().invoke(group, ["chat", str(tmp_path / "answers"), *short], input="Say corn\n").exit_code == 0
+    labeled = ("finetune", "classify", tmp_path / "theirs", tmp_path / "kinds.jsonl", "--label", "kind")
+    call(*labeled, *given, "--output", tmp_path / "classes")
+    tokenizers = {(tmp_path / name / "gristmill.json").read_bytes() for name in ("answers", "classes")}
+    assert len(tokenizers) == 1
+
+
 def test_records_without_roles_are_one_line(sums, tmp_path):
     (tmp_path / "plain.txt").write_text("No roles.")
     places = ("--output", tmp_path / "out", "--work", tmp_path / "work")
     error = complaint("finetune", "instruct", sums / "run", tmp_path / "plain.txt", *places)
     assert "has no document with roles and an answer" in str(error)
     assert "name its template by --template" in str(complaint("chat", sums / "run"))
+    assert "nowhere holds no model" in str(complaint("chat", "nowhere"))
 
 
 @pytest.mark.parametrize("loss", ["answers", "all"])

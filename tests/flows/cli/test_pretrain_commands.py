@@ -87,6 +87,7 @@ def test_baselines_stand_side_by_side(tokens):
 
 
 def test_an_exported_model_writes_as_ours_does(trained, tmp_path):
+    assert "is a run or a file" in str(complaint("export-model", trained[0], "--output", trained[0]))
     assert "llama" in call("export-model", trained[0], "--output", tmp_path / "llama").stdout
     config = json.loads((tmp_path / "llama" / "config.json").read_text())
     special = {
@@ -126,6 +127,11 @@ def test_a_quantized_run_is_used_like_any_other(trained, tokens, tmp_path):
     assert found["after"]["perplexity"] == pytest.approx(found["before"]["perplexity"], rel=0.005)
     assert {"model.json", "quantization.png", "summary.json", "gristmill.json"} <= set(os.listdir(tmp_path / "small"))
     assert call("generate", tmp_path / "small", "--prompt", "The mill").stdout.startswith("The mill")
+    assert "layout of its own; export the run" in str(complaint("export-model", tmp_path / "small", "--output", "x"))
+    again = ("pretrain", tokens, "--init", tmp_path / "small", "--steps", 1, "--output", tmp_path / "more")
+    assert "has no weight to train; add --method prefix" in str(complaint(*again))
+    assert "the model is quantized; choose others" in str(complaint(*again, "--method", "lora"))
+    call(*again, "--method", "prefix")
     table = call("quantize", trained[0], "--bits", 2, "--output", tmp_path / "tiny").stdout
     assert "before" in table and "4 layers quantized" in table
     assert "quantized already" in str(complaint("quantize", tmp_path / "tiny", "--output", tmp_path / "again"))
@@ -177,7 +183,7 @@ def test_an_encoder_decoder_is_a_preset_and_fills_spans(tmp_path):
     ((found,),) = json.loads(call("fill-mask", tmp_path / "t5", masked, "--json").stdout)
     assert found["piece"] == " mill" and found["probability"] > 0.5
     greedy = ("--set", "sample.temperature=0", "--set", "sample.max_new_tokens=4")
-    written = call("generate", tmp_path / "t5", "--prompt", "The<extra_id_0> grinds the corn.", *greedy).stdout
+    written = call("generate", tmp_path / "t5", "--prompt", "<bos>The<extra_id_0> grinds the corn.", *greedy).stdout
     assert written.startswith("<extra_id_0> mill")
     assert "t5" in call("export-model", tmp_path / "t5", "--output", tmp_path / "theirs").stdout
     ((again,),) = json.loads(call("fill-mask", tmp_path / "theirs", masked, "--json").stdout)
@@ -206,7 +212,7 @@ def test_an_encoder_decoder_is_a_preset_and_fills_spans(tmp_path):
         (("--set", "train.lr=fast"), RecipeError, "lr: Input should be a valid number, found 'fast'"),
         (("--set", "model.context=100000"), RecipeError, "context 100,000 is longer than"),
         (("--set", "machine.device=cuda"), RecipeError, "torch finds no CUDA device"),
-        (("--init", "nowhere"), GristmillError, "nowhere holds no config.json"),
+        (("--init", "nowhere"), GristmillError, "nowhere holds no model: expected model.json of a run, or config.json"),
         (
             ("--preset", "nano-t5"),
             RecipeError,

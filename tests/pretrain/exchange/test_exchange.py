@@ -239,7 +239,7 @@ def test_weights_that_do_not_fit_are_one_line(changes, words, tmp_path):
 
 
 def test_a_folder_without_a_model_and_a_file_cut_short_are_one_line(tmp_path):
-    with pytest.raises(InputError, match=r"holds no config.json: expected a folder of transformers' save_pretrained"):
+    with pytest.raises(InputError, match=r"holds no model: expected model\.json of a run, or config\.json of"):
         import_model(UPath(tmp_path))
     save_model(UPath(tmp_path), GPT(ModelConfig(vocab_size=70)))
     whole = (tmp_path / "model.safetensors").read_bytes()

@@ -88,7 +88,7 @@ def test_conversations_become_documents_with_bos():
     split = instruct_split(tokens, np.array([0, 1, 0, 1, 1], np.bool_), 50, 9, "train")
     assert split.read(0, 8).tolist() == [9, 4, 5, 9, 9, 6, 7, 8] and split.ends.tolist() == [3, 4, 8]
     assert split.read_learned(0, 8).tolist() == [False, False, True, False, False, False, True, True]
-    with pytest.raises(InputError, match="too few records to train: no answer among 3"):
+    with pytest.raises(InputError, match="too few records: no answer among 3 of the split 'train'"):
         instruct_split(tokens, np.zeros(5, np.bool_), 50, None, "train")
 
 
