@@ -46,8 +46,8 @@ def main() -> None:
     parser.add_argument("--recipe", default="clean-corpus", help="recipe to run (default clean-corpus)")
     parser.add_argument("--set", default="gopher.min_words=60", dest="change", help="change of the second run")
     arguments = parser.parse_args()
-    written, verified = Timed(manifest.checksum), Timed(files.checksum)
-    manifest.checksum, files.checksum = written, verified
+    written, verified = Timed(manifest.current_checksum), Timed(files.current_checksum)
+    manifest.current_checksum, files.current_checksum = written, verified
     print("| run | CPU s | files | MB | CPU ms | MB/s | of CPU s |\n|---|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for title, changes in (("first", ()), ("changed threshold", (arguments.change,))):
