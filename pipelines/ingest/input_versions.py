@@ -39,5 +39,5 @@ def read_versions(work: UPath) -> Versions:
 
 def write_versions(work: UPath, versions: Versions) -> None:
     """Record the versions of the files that the shards of ``WORK/documents`` were made of."""
-    remove_temporary_files(work)
+    remove_temporary_files(work.iterdir())
     write_sealed(work / INPUTS, {"files": versions})

@@ -112,12 +112,11 @@ def link_or_copy(source: "UPath", target: "UPath") -> None:
         shutil.copyfileobj(content, file, 1 << 24)
 
 
-def remove_temporary_files(folder: "UPath") -> None:
-    """Remove unfinished files of a killed run from ``folder``."""
-    if folder.is_dir():
-        for path in folder.iterdir():
-            if TEMPORARY in path.name:
-                path.unlink(missing_ok=True)
+def remove_temporary_files(paths: Iterable["UPath"]) -> None:
+    """Remove those of the files that a killed process did not finish."""
+    for path in paths:
+        if TEMPORARY in path.name:
+            path.unlink(missing_ok=True)
 
 
 def checksum(path: "UPath", start: int = 0) -> str:

@@ -198,7 +198,7 @@ def resume(
     for path in folder.iterdir() if is_local(folder) else ():
         if is_partition(path) and not any(path.iterdir()):
             path.rmdir()
-    remove_temporary_files(records)
+    remove_temporary_files(records.iterdir())
     return finished
 
 

@@ -23,6 +23,7 @@ from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write, is_local, remove_temporary_files
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint, require_finished
+from gristmill.pipelines.storage.partitions import files_below
 from gristmill.pretrain.adapters.attach import AdapterSettings, attach
 from gristmill.pretrain.model.classifier import Classifier, HeadSettings
 from gristmill.pretrain.model.config import ModelConfig, RNNConfig
@@ -166,7 +167,7 @@ def load_model(folder: UPath) -> LanguageModel:
 def save_checkpoint(folder: UPath, step: int, model: nn.Module, optimizers: dict, state: dict, keep: int) -> None:
     """Write the checkpoint after ``step`` steps, and remove all except the last ``keep``."""
     path = folder / f"{step:08}"
-    remove_temporary_files(path)
+    remove_temporary_files(files_below(path))
     write_tensors(path / MODEL, weights(model))
     write_tensors(path / OPTIMIZER, _moments(model, optimizers))
     files = Part.from_files(path, fingerprint(state), [MODEL, OPTIMIZER], {})

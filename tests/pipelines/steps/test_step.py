@@ -62,6 +62,17 @@ def test_memory_is_released_after_the_last_job_of_a_step(folder, monkeypatch):
     assert released == [2]
 
 
+def test_what_a_worker_left_unfinished_is_gone_when_its_job_has_run_again(folder):
+    def work(content, outputs):
+        for place in (folder, folder / "lang=en"):
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"a.tmp-{os.getpid() + 1}").write_text("half")
+        return write(content, outputs)
+
+    run_step(step_over(folder, {"a": "text"}, work=work))
+    assert {path.name for path in Path(folder).rglob("*") if path.is_file()} == {"a", MANIFEST}
+
+
 def test_a_finished_step_is_not_run_again(folder):
     first = run_step(step_over(folder, {"a": "1", "b": "22"}))
     again = run_step(step_over(folder, {"a": "1", "b": "22"}))
