@@ -147,7 +147,7 @@ def _read_line(data, at, end, table):
                 continue
         width = space_width(data, at, end)
         if width:
-            if line_break(data, at, end) or data[at] == 13:
+            if line_break(data, at, end):
                 break
             inside = False
             at += width

@@ -96,6 +96,7 @@ def test_live_code_is_kept_before_a_longer_copy_that_is_commented_out(tmp_path, 
         ("/* a\nb = c; */\nd();", 6),
         ("/* a */\nd();", 5),
         ("a = '/*';\nb = c;", 16),
+        ("/a = (b);\n-x(y);", 16),  # one sign begins no comment
         ("<!DOCTYPE html>\n<p>", 19),
         ("<!-- a\n--->\n<p>", 5),
         ("/*/\na;\n*/\nb;", 5),
