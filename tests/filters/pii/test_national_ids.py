@@ -51,7 +51,7 @@ import gristmill as gm
 from gristmill.filters.pii.detectors import national_ids
 from gristmill.filters.pii.detectors.window import Window
 
-STRINGS = 8_000
+STRINGS = 20_000
 LETTERS = string.ascii_uppercase
 YMD = "{yy}{mm}{dd}"
 
