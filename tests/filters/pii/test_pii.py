@@ -28,6 +28,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import read_settings
 
 KEY = b"a key for tests only, 32 bytes.."
+BLOCK = "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----"  # in two parts: it is no secret
 
 # type -> what is found whole (between the bars), and what is like it and is left alone
 FOUND = {
@@ -57,8 +58,9 @@ FOUND = {
     ),
     "date_of_birth": (["born |2/15/1998|", "date of birth: |15 February 1998|"], ["released 2/15/1998", "born 1998"]),
     "api_key": (
-        ["key |AKIAIOSFODNN7RT4QW2Z|", "|ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8|"],
-        ["AKIA", "ghp_x", "sk-learn"],
+        ["key |AKIAIOSFODNN7RT4QW2Z|", "|ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8|", f"in\n|{BLOCK}|.",
+         "api_key=|aB3dE5fG7hJ9kL1mN3pQ|", "api_key = |aB3dE5fG7hJ9kL1mN3pQ|"],
+        ["AKIA", "ghp_x", "sk-learn", BLOCK[:-1], BLOCK.replace("PRIVATE", "PUBLIC"), "an aB3dE5fG7hJ9kL1mN3pQ"],
     ),
     "wallet": (
         ["|1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa|", "|0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed|"],
