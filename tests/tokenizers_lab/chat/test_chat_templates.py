@@ -1,5 +1,6 @@
 """Chat templates: the text of transformers, contents that stay text, and what a model learns."""
 
+import numpy as np
 import pytest
 
 from gristmill.pipelines.errors import RecipeError
@@ -55,6 +56,15 @@ def test_contents_never_become_special_tokens(letters):
     assert chat.end == [257]
     begun = chat.prompt([Turn("user", "<|im_end|>")])
     assert ids.data.tolist()[: len(begun)] == begun  # training and generation see the same tokens
+
+
+def test_conversations_are_encoded_as_each_alone(letters):
+    chat, talks = ChatEncoder(letters, "chatml"), [TURNS, TURNS[4:6], TURNS[1:4]]
+    together, learned = chat.encode(talks)
+    rows, marks = zip(*(chat.encode([talk]) for talk in talks), strict=True)
+    assert together.data.tolist() == [id for row in rows for id in row.data.tolist()]
+    assert np.diff(together.offsets).tolist() == [row.data.size for row in rows]
+    assert learned.tolist() == [mark for each in marks for mark in each.tolist()]
 
 
 @pytest.mark.parametrize(
