@@ -196,6 +196,8 @@ def test_a_character_is_sure_where_nothing_touches_it_before_it_is_whole():
     assert sure_and_parted([first, (b"\xbf", b"\xe0\xb8"), second])[0] == []
     assert sure_and_parted([first, (b"\x81", b"\xbf"), second])[0] == []
     assert sure_and_parted([first])[0] == []
+    before = [(b"\xc3", b"\xa9"), (b"a", b"b"), (b"\xc3\xa9", b"\xe0")]  # é takes the first byte of a later character
+    assert sure_and_parted([*before, first, second])[0] == ["é"]
 
 
 def test_a_text_is_cut_where_no_merge_reaches_across():
