@@ -37,6 +37,13 @@ def test_decoding_is_python_s_with_one_replacement_a_bad_byte(data):
     assert decode_all(data) == expected
 
 
+@pytest.mark.parametrize("character", ["é", "漢", "🙂"])
+def test_decode_reads_nothing_beyond_the_end(character):
+    data = np.frombuffer(character.encode(), np.uint8)
+    assert decode(data, 0, data.size) == (ord(character), data.size)
+    assert [decode(data, 0, stop) for stop in range(1, data.size)] == [(INVALID, 1)] * (data.size - 1)
+
+
 @given(st.characters(exclude_categories=["Cs"]))
 def test_encoding_is_python_s(character):
     out, expected = np.zeros(9, np.uint8), character.encode()
