@@ -5,7 +5,7 @@ import pytest
 from corpora import write_jsonl
 
 from gristmill.flows.clean.dedup_index import is_index, save_index
-from gristmill.flows.clean.dedup_recipes import dedup_recipe
+from gristmill.flows.clean.dedup_recipes import dedup_recipe, indexed_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.storage.files import to_path
@@ -32,6 +32,23 @@ def test_new_documents_go_where_the_index_has_them(tmp_path, index, level, remov
         assert row["duplicate_of"].split("-")[1] == row["id"].split("-")[1]
     assert gone["duplicate_of"].str.starts_with("a-").sum() == 20
     assert clean(recipe, to_path(tmp_path / "work"))["removed"] == removed  # and again
+
+
+@pytest.mark.parametrize(
+    ("level", "against", "told"), [("document", [], []), ("dataset", ["a.jsonl"], ["work/against/000"])]
+)
+def test_a_corpus_is_compared_by_an_index_made_of_it(level, against, told):
+    made = []
+    recipe = indexed_recipe(
+        level, ["b"], against, [], 0.7, (), None, "work", lambda _, paths, to: made.append((paths, to))
+    )
+    assert made == [([path], to) for path, to in zip(against, told, strict=True)]
+    assert all(step.against == told for step in recipe.steps.values() if hasattr(step, "against"))
+
+
+def test_a_level_within_one_corpus_takes_no_other_corpus():
+    with pytest.raises(RecipeError, match="--against needs --level dataset"):
+        indexed_recipe("document", ["b"], ["a"], [], 0.7, (), None, "work", print)
 
 
 def test_a_changed_index_is_compared_with_anew(tmp_path, index):
