@@ -25,7 +25,7 @@ from upath import UPath
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.progress import watched
 from gristmill.pipelines.sources import code_of
-from gristmill.pipelines.storage.files import is_local, remove_temporary_files, told, verify_files
+from gristmill.pipelines.storage.files import told, verify_files
 from gristmill.pipelines.storage.manifest import (
     Manifest,
     Part,
@@ -35,7 +35,6 @@ from gristmill.pipelines.storage.manifest import (
     require_finished,
     resume,
 )
-from gristmill.pipelines.storage.partitions import files_below
 from gristmill.pipelines.storage.retry import retry
 
 MADE_BY = "run the command that makes it"
@@ -241,8 +240,6 @@ def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None 
                     parts[output.folder][output.name] = part
                 progress.advance(job)
         release_memory()
-        for folder in filter(is_local, parts):
-            remove_temporary_files(files_below(folder))  # of workers that died
         made = {f: Manifest(names[f], step.folders[f], dict(sorted(parts[f].items()))) for f in parts}
         try:
             step.done(manifests | made)

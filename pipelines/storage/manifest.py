@@ -203,7 +203,9 @@ def resume(
 
 
 def clear_progress(folder: UPath) -> None:
-    """Remove the records of finished parts."""
+    """Remove the records of finished parts, after the files that workers which died left unfinished."""
     records = folder / PROGRESS
     if records.is_dir():
+        if is_local(folder):
+            remove_temporary_files(files_below(folder))
         shutil.rmtree(str(records)) if is_local(records) else records.rmdir(recursive=True)

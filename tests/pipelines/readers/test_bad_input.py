@@ -1,7 +1,6 @@
 """Bad input never ends a run: the good documents are there, the bad ones in rejects with file and position."""
 
 import bz2
-import codecs
 import csv
 import gzip
 import json
@@ -18,10 +17,6 @@ from ingesting import ingest, lines, write
 
 from gristmill.pipelines.errors import GristmillError, InputError, TooManyRejects
 from gristmill.pipelines.inputs import records
-from gristmill.pipelines.inputs.inputs import InputSettings, find_files
-from gristmill.pipelines.inputs.work_units import InputSlice
-from gristmill.pipelines.readers import read_unit
-from gristmill.pipelines.readers.context import ReadContext
 
 GOOD = [{"id": "a", "text": "good"}, {"id": "b", "text": "also good"}]
 
@@ -63,17 +58,6 @@ def test_the_excerpt_of_a_rejected_row_is_its_line(tmp_path):
     raw = write(tmp_path / "raw", x__csv=b"text,n\ngood,1\nb\xffd,23\n")
     (reject,) = ingest(tmp_path / "work", raw).rejects
     assert reject["excerpt"] == "b\\xffd,23"
-
-
-def test_a_byte_order_mark_begins_a_file_and_no_record_of_it(tmp_path):
-    rows = [b'{"text": "row%d"}\n' % k for k in range(4)]
-    rows[2] = codecs.BOM_UTF8 + b'{"text": "2"}\n'  # of the same length
-    raw, size, rejects = write(tmp_path / "raw", x__jsonl=b"".join(rows)), len(rows[0]), []
-    (file,) = find_files(InputSettings(paths=[str(raw)]))
-    unit = (InputSlice(file._replace(block_bytes=size), size, 4 * size, 2),)
-    tables = [*read_unit(unit, ReadContext(InputSettings(), rejects.append))]
-    assert [row["text"] for each in tables for row in each.to_pylist()] == ["row1", "row3"]
-    assert [reject["position"] for reject in rejects] == [3]
 
 
 @pytest.mark.parametrize("text", ["", "\0", "a\0b", "\u2028", "\ufeff", "x\r", "é\U0001f600", "\\ud800"])

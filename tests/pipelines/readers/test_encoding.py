@@ -6,7 +6,10 @@ import pytest
 from ingesting import ingest, lines, write
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.inputs.inputs import InputSettings
+from gristmill.pipelines.inputs.inputs import InputSettings, find_files
+from gristmill.pipelines.inputs.work_units import InputSlice
+from gristmill.pipelines.readers import read_unit
+from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.encoding import HEAD_BYTES, guess_encoding, wide_encoding
 from gristmill.pipelines.settings import read_settings
 
@@ -150,3 +153,14 @@ def test_impossible_settings_are_one_line(values, complaint):
 @pytest.mark.parametrize("encoding", ["utf-32-le", "utf-32-be"])
 def test_four_bytes_a_character_are_told_from_two_in_text_of_two_scripts(encoding):
     assert wide_encoding("мельница на реке and the mill by a river".encode(encoding)) == encoding
+
+
+def test_a_byte_order_mark_begins_a_file_and_no_record_of_it(tmp_path):
+    rows = [b'{"text": "row%d"}\n' % k for k in range(4)]
+    rows[2] = codecs.BOM_UTF8 + b'{"text": "2"}\n'  # of the same length
+    raw, size, rejects = write(tmp_path / "raw", x__jsonl=b"".join(rows)), len(rows[0]), []
+    (file,) = find_files(InputSettings(paths=[str(raw)]))
+    unit = (InputSlice(file._replace(block_bytes=size), size, 4 * size, 2),)
+    tables = [*read_unit(unit, ReadContext(InputSettings(), rejects.append))]
+    assert [row["text"] for each in tables for row in each.to_pylist()] == ["row1", "row3"]
+    assert [reject["position"] for reject in rejects] == [3]
