@@ -15,7 +15,7 @@ from gristmill.tokenizers_lab.formats.check import LIBRARIES
 from gristmill.tokenizers_lab.formats.model import FILE, finish_model
 from gristmill.tokenizers_lab.offsets import encode_with_offsets
 from gristmill.tokenizers_lab.tokenizer import Tokenizer as Codec
-from gristmill.tokenizers_lab.tokenizer import valid_text
+from gristmill.tokenizers_lab.tokenizer import from_texts, valid_text
 
 if TYPE_CHECKING:  # a tokenizer in use needs none of these
     import polars as pl
@@ -169,7 +169,7 @@ class Tokenizer:
         texts = getattr(texts, "to_arrow", lambda: texts)()  # of a Series
         pa = sys.modules.get("pyarrow")  # of nobody's texts if it is not loaded
         arrow = pa and isinstance(texts, pa.Array | pa.ChunkedArray)
-        rows = Ragged.from_text(texts) if arrow else Ragged.from_strings([valid_text(text) for text in texts])
+        rows = Ragged.from_text(texts) if arrow else from_texts(texts)
         named = self._codec.allowed(allowed)
         for token in sorted(self._codec.allowed(disallowed) - named):
             if token.encode() in rows.data.tobytes():

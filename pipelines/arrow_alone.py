@@ -5,28 +5,18 @@ Arrow imports pandas, if it is installed, before it converts the first value, to
 
 import sys
 from contextlib import suppress
-from importlib.abc import MetaPathFinder
 
 import pyarrow as pa
 
-
-class _Hidden(MetaPathFinder):
-    """Finder of modules that hides pandas."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name == "pandas":
-            raise ModuleNotFoundError(name, name=name)
+from gristmill.pipelines.hidden import hidden
 
 
 def keep_pandas_out() -> None:
     """Let Arrow look for pandas, once and for all, while it is hidden. Leave it to Arrow if pandas is imported."""
     if "pandas" in sys.modules:
         return
-    sys.meta_path.insert(0, hidden := _Hidden())
-    try:
+    with hidden("pandas"):
         pa.array([])
-    finally:
-        sys.meta_path.remove(hidden)
 
 
 def let_pandas_in() -> None:

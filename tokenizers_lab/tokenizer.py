@@ -1,7 +1,7 @@
 """Tokenizer in use: text to ids and back, for batches of documents and, for people, for a string."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -171,7 +171,7 @@ class Tokenizer:
         """Return the ids of a string; special tokens in ``allowed`` are recognized in it ("all" for every one)."""
         if self._is_plain and not allowed:
             return self._objects.take(self._encode.encode_text(valid_text(text).encode())).tolist()  # type: ignore[attr-defined]
-        return self(Ragged.from_strings([valid_text(text)]), self.allowed(allowed)).data.tolist()
+        return self(from_texts([text]), self.allowed(allowed)).data.tolist()
 
     def to_lists(self, ids: Ragged) -> list[list[int]]:
         """Return the ids of each document as a list.
@@ -223,6 +223,14 @@ def valid_text(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def from_texts(texts: Sequence[str]) -> Ragged:
+    """Return the rows of the strings, with surrogates as ``valid_text`` gives them."""
+    try:
+        return Ragged.from_strings([*texts])
+    except UnicodeEncodeError:
+        return Ragged.from_strings([*map(valid_text, texts)])
 
 
 def _lacking_bytes(model: Model) -> np.ndarray:

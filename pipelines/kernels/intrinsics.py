@@ -4,6 +4,7 @@
 atomic and remain in loops around calls, the word scanner ran 2.6 times faster (54 against 140 ns per word).
 """
 
+import inspect
 from functools import cache
 
 import numpy as np
@@ -37,6 +38,7 @@ def _compiled(function, **options):
 
     Most kernels are called by kernels only. Without wrappers all compile in 11 to 15 % less time (trial, load 12).
     """
+    function.__signature__ = inspect.signature(function)  # numba asks for it four times
     outer = _dispatcher(function, **options)
     inner = cache(lambda: _dispatcher(function, no_cpython_wrapper=True, **options))
     outer.get_call_template = lambda args, kws: inner().get_call_template(args, kws)

@@ -30,15 +30,17 @@ INVALID = 0xFFFD  # code point of an invalid byte
 
 def two_level_table(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the block number per 256 code points, and the distinct blocks end to end, of a value per code point."""
-    numbers: dict[bytes, int] = {}  # block -> its number; np.unique(axis=0) took 1.2 s of each start
-    blocks = [numbers.setdefault(block.tobytes(), len(numbers)) for block in values.reshape(-1, 256)]
-    return np.frombuffer(bytes(blocks), np.uint8), np.frombuffer(b"".join(numbers), values.dtype)
+    rows, numbers = values.reshape(-1, 256), {}  # type: ignore[var-annotated]
+    begins = np.flatnonzero(np.append(True, (rows[1:] != rows[:-1]).any(axis=1)))  # of runs of equal blocks
+    found = [numbers.setdefault(block.tobytes(), len(numbers)) for block in rows[begins]]
+    blocks = np.repeat(np.array(found, np.uint8), np.diff(begins, append=len(rows)))
+    return np.frombuffer(blocks.tobytes(), np.uint8), np.frombuffer(b"".join(numbers), values.dtype)
 
 
 def expand_runs(runs: str, kind: type) -> np.ndarray:
     """Expand "length:value" runs to an array of one value per code point."""
-    pairs = [(run if ":" in run else f"1:{run}").split(":") for run in runs.split()]
-    lengths, values = np.array(pairs, np.int64).T
+    pairs = " ".join([run if ":" in run else f"1:{run}" for run in runs.split()]).replace(":", " ")
+    lengths, values = np.fromstring(pairs, np.int64, sep=" ").reshape(-1, 2).T
     return np.repeat(values.astype(kind), lengths)
 
 

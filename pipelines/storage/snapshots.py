@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.garbage import no_collection
 from gristmill.pipelines.kernels.cache import DIGEST, cache_folder
 from gristmill.pipelines.sources import code_of
 from gristmill.pipelines.storage.files import atomic_write, to_path
@@ -58,7 +59,8 @@ def _read(path: Path) -> Any:
     count = int.from_bytes(memory[DIGEST : DIGEST + 8], "little")
     bounds = np.frombuffer(memory, np.int64, 2 * count, DIGEST + 8).reshape(-1, 2).tolist()
     pickled, *arrays = (memory[begin:end] for begin, end in bounds)
-    return pickle.loads(pickled, buffers=arrays)
+    with no_collection():
+        return pickle.loads(pickled, buffers=arrays)
 
 
 def _dumps(value: Any) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.ragged import AT_ONCE, Ragged
 
 rows = st.lists(st.none() | st.text(), max_size=8)
 text_types = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
@@ -42,3 +42,16 @@ def test_arrays_are_read_only_and_start_at_zero(column):
     text = Ragged.from_text(column)
     assert text.offsets[0] == 0 and text.offsets.dtype == np.int64 and text.data.dtype == np.uint8
     assert not text.offsets.flags.writeable and not text.data.flags.writeable
+
+
+@given(st.lists(st.text() | st.binary(max_size=9), max_size=4), st.sampled_from([0, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE]))
+def test_strings_and_bytes_are_rows_whatever_their_number(few, more):
+    strings = [*few, *["漢", "a", b"\xff", ""] * (more // 4), *["é"] * (more % 4)]
+    text = Ragged.from_strings(strings)
+    assert [text.row(i) for i in range(text.rows)] == [s.encode() if isinstance(s, str) else s for s in strings]
+    assert text.data.size == text.offsets[-1] and text.offsets.dtype == np.int64
+
+
+def test_a_surrogate_is_no_text():
+    with pytest.raises(UnicodeEncodeError):
+        Ragged.from_strings(["a", "\ud800"])

@@ -77,8 +77,8 @@ def key_of(data, at, end, lines):
 
 @inline_kernel
 def first_line(lines, low, high):
-    """Return the place of the line where the search for a key begins."""
-    return mix(low ^ GOLDEN_RATIO, high ^ W1) << U64(2) & U64(lines.size - 1)
+    """Return the place of the line where the search for a key begins, the first of two in 64 bytes."""
+    return mix(low ^ GOLDEN_RATIO, high ^ W1) << U64(3) & U64(lines.size - 1)
 
 
 @inline_kernel
@@ -89,6 +89,12 @@ def find_line(lines, line, low, high):
         line = (line + U64(LINE)) & U64(lines.size - 1)
         word = lines[line + ONE]
     return line
+
+
+@inline_kernel
+def likely_line(lines, line, low, high):
+    """Return the place of the first of two lines if it holds the key, or else of the second, without a branch."""
+    return line + (U64((lines[line] ^ low | (lines[line + ONE] & KEY) ^ high) != 0) << U64(2))
 
 
 @kernel

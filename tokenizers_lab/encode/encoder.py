@@ -28,6 +28,7 @@ from gristmill.tokenizers_lab.encode.cache import (
     insert_line,
     insert_long,
     key_of,
+    likely_line,
     write_line,
 )
 from gristmill.tokenizers_lab.encode.initial_symbols import (
@@ -157,9 +158,10 @@ def encode_known(number, offsets, data, lines, slots, places, text, known, keys,
         while following < held:
             k = U64(following)  # no test for an index below 0
             low, high, place = keys[k, LOW], keys[k, HIGH], keys[k, PLACE]
-            word = lines[place + ONE]
-            if word & KEY == high and lines[place] == low and word >> COUNT_SHIFT:  # mostly
-                count += write_line(lines, place, word, ids, count, half)
+            line = likely_line(lines, place, low, high)
+            word = lines[line + ONE]
+            if word & KEY == high and lines[line] == low and word >> COUNT_SHIFT:  # mostly
+                count += write_line(lines, line, word, ids, count, half)
                 following += 1
                 continue
             begin, end = np.int64(keys[following, BEGIN]), np.int64(keys[following, END])
