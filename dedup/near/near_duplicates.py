@@ -1,6 +1,7 @@
 """Near-duplicate documents: of documents with similar shingle sets, the first in keep order stays.
 
 1. Measure each shard: MinHash signatures. Map: band rows. Reduce: buckets of candidates (dedup/near/lsh.py).
+   This is a stage: only it asks which documents the steps before kept, so the decision stays while the buckets do.
 2. Of the candidates only: write their shingle sets to a file and number them in keep order. Code, tables and formulas
    are compared with their marks, too, and their length is without comments (dedup/near/marks.py).
 3. Select greedily (dedup/near/greedy.py); report for each dropped document the kept one and their similarity.
@@ -9,18 +10,19 @@ Documents that share no band with another, nearly all of a corpus, cost their ba
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from pydantic import Field
 from upath import UPath
 
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
-from gristmill.dedup.near.candidates import find_candidates, load, renumber
+from gristmill.dedup.near.candidates import Numbers, find_candidates, load, renumber
 from gristmill.dedup.near.compare import CandidateSets, Similarities, candidate_sets
 from gristmill.dedup.near.greedy import GreedySelection
 from gristmill.dedup.near.lsh import optimal_bands, write_bands
@@ -28,9 +30,18 @@ from gristmill.dedup.near.minhash import minhash_signatures
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_shard, rows_by_part
+from gristmill.pipelines.steps.corpus_step import (
+    ShardVerdict,
+    StageTask,
+    duplicates_by_shard,
+    rows_by_part,
+    scratch_beside,
+)
+from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.steps.threads import map_threads
+from gristmill.pipelines.storage.shards import read_shard, write_measures
 
+BUCKETS, MEMBERS = "buckets", "members"  # stage, and the column of its files
 RULE = "near_duplicate"
 REPORT = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "cluster_size": pl.Int64} | {
     "duplicate_of": pl.String, "in_index": pl.Boolean, "similarity": pl.Float64, "mark_similarity": pl.Float64,
@@ -43,6 +54,10 @@ class NearDuplicates(IndexedStep):
 
     NAME: ClassVar[str] = "near_duplicates"
     MEASURED: ClassVar[tuple[str, ...]] = ("num_perm", "shingle_size", "shingle_size_unspaced")
+    STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
+        BUCKETS: ("threshold", "num_perm", "recall", "against", "memory_mb")
+    }
+    DECIDES_BY_STAGES: ClassVar[bool] = True
     REPORTS: ClassVar[tuple[str, ...]] = ("clusters",)
 
     threshold: float = Field(0.8, gt=0, le=1)  # Jaccard similarity of shingle sets
@@ -71,12 +86,17 @@ class NearDuplicates(IndexedStep):
         signature = pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.num_perm))
         return pl.DataFrame({"signature": signature, "shingles": shingles})
 
+    def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:
+        """Yield the task that writes the buckets of candidates, which is one for all shards."""
+        yield StageTask({name: ""}, write_buckets, (self, corpus))
+
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: near-duplicates break ``near_duplicate`` with their similarity.
 
         The report ``clusters`` has the columns of REPORT for every document that is like another.
         """
-        found, _ = find_near_duplicates(self, corpus.with_indices(self.indices()), scratch)
+        files = copy_buckets(corpus.stage_folder / BUCKETS, scratch)
+        found, _ = select_documents(self, corpus.with_indices(self.indices()), files, scratch)
         dropped = found.filter(pl.col("duplicate_of").is_not_null())
         clusters_of = rows_by_part(found)
         for verdict in duplicates_by_shard(dropped, corpus, RULE, self.threshold):
@@ -84,19 +104,61 @@ class NearDuplicates(IndexedStep):
             yield verdict._replace(reports={"clusters": clusters})
 
 
-def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> tuple[pl.DataFrame, dict]:
-    """Return every document of a cluster of two or more (columns REPORT; dropped ones have duplicate_of), and counts.
+def write_buckets(settings: NearDuplicates, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write the buckets of candidates as lists of numbers: a file for each partition of the band hashes."""
+    names, buckets = [], 0
+    with scratch_beside(corpus.stage_folder) as scratch:
+        for file in find_buckets(settings, corpus.with_indices(settings.indices()), scratch):
+            path, members = outputs[0].folder / f"part-{len(names):05}.parquet", Ragged.from_arrays(*load(file))
+            write_measures(path, [pa.table({MEMBERS: members.to_lists()})])
+            names.append(path.name)
+            buckets += members.rows
+    return [Written(names, {"buckets": buckets})]
 
-    ``scratch`` is a folder on a local disk, emptied first. It takes 16 bytes for each document and band, and 8 for
-    each shingle of a candidate.
+
+def copy_buckets(folder: UPath, scratch: Path) -> list[Path]:
+    """Copy the buckets of a stage to files in ``scratch``, a local folder that is emptied first; return their paths."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    files = []
+    for path in sorted(folder.glob("part-*.parquet")):
+        offsets, members = Ragged.from_lists(read_shard(path)[MEMBERS])
+        files.append(scratch / f"buckets-{len(files)}.npz")
+        np.savez(files[-1], offsets=offsets, members=members)
+    return files
+
+
+def find_buckets(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> list[Path]:
+    """Return the files of the buckets of candidates, in ``scratch``, a local folder that is emptied first.
+
+    It takes 16 bytes for each document and band.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.shards))]
     band_rows = sum(map_threads(lambda one: map_bands(settings, corpus, *one), zip(corpus.shards, paths, strict=True)))
-    candidates, files = find_candidates(
-        list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.n_documents
-    )
+    return find_candidates(list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.n_documents)[1]
+
+
+def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> tuple[pl.DataFrame, dict]:
+    """Return every document of a cluster of two or more (columns REPORT; dropped ones have duplicate_of), and counts.
+
+    ``scratch`` is a folder on a local disk, emptied first.
+    """
+    return select_documents(settings, corpus, find_buckets(settings, corpus, scratch), scratch)
+
+
+def select_documents(
+    settings: NearDuplicates, corpus: Corpus, files: list[Path], scratch: Path
+) -> tuple[pl.DataFrame, dict]:
+    """Select the documents to keep among those in the buckets of ``files``; return as `find_near_duplicates`.
+
+    The files lie in ``scratch``, which is removed. It takes 8 bytes for each shingle of a candidate.
+    """
+    numbers = Numbers()
+    for file in files:
+        numbers.add(load(file)[1])
+    candidates = numbers.distinct()
     sets = CandidateSets(scratch, settings.threshold, settings.memory // 4)
     texts = (text for part in corpus.shards for text in corpus.text_readers(part, corpus.rows_of(part, candidates)))
 

@@ -235,22 +235,23 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
     before = [each.folder for each in spans_before(recipe, work, name)]
     earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     corpus = Corpus(work / DOCUMENTS, measures_of(work, name), list(documents), partial(survivors, earlier), before)
-    whole = [*map(Input, (corpus.documents, corpus.measures, *earlier, *before)), *step.inputs()]
+    text = [*map(Input, (corpus.documents, corpus.measures, *before)), *step.inputs()]
+    whole = [*text, *map(Input, earlier)]
     made_of = [step.input_fingerprint(), *plugin_code(type(step))]
     stages: list[Input] = []
     for stage in step.STAGES:
         folder, made_with, jobs = corpus.stage_folder / stage, step.staged_settings(stage), []
         for names, function, args, size, shard in step.stage(stage, corpus) if documents else ():
-            text = [Input(each, shard) for each in (corpus.documents, *before)] if shard else []
+            own = [Input(each, shard) for each in (corpus.documents, *before)] if shard else []
             outputs = (
-                Output(folder, piece, (*(text if version else whole), *stages), [made_with, *made_of], version=version)
+                Output(folder, piece, (*(own if version else whole), *stages), [made_with, *made_of], version=version)
                 for piece, version in names.items()
             )
             size = size or documents.get(shard, {"bytes": 0})["bytes"]
             jobs.append(Job(function, args, tuple(outputs), size, cheap=True, threaded=True))
         yield Step(f"{name} {stage}", {folder: made_with}, jobs)
         stages.append(Input(folder))
-    inputs = (*whole, *stages)
+    inputs = (*(text if step.DECIDES_BY_STAGES else whole), *stages)
     targets = {DECISIONS: decisions_of(work, name)} | ({SPANS: spans_of(work, name)} if step.rewrites else {})
     targets |= {report: report_of(work, name, report) for report in step.REPORTS}
     decided = [Output(folder, "", inputs, [settings, *made_of], kind) for kind, folder in targets.items()]

@@ -6,6 +6,7 @@ import click
 
 from gristmill.flows.cli.options import name_losses, run_options, run_progress, writable
 from gristmill.flows.cli.output import console, say_table
+from gristmill.pipelines.garbage import importing
 
 
 def unless_finished(command):
@@ -13,8 +14,9 @@ def unless_finished(command):
 
     @functools.wraps(command)
     def run(**options):
-        from gristmill.flows.runs.receipt import request_of, unchanged
-        from gristmill.pipelines.storage.files import to_path
+        with importing():
+            from gristmill.flows.runs.receipt import request_of, unchanged
+            from gristmill.pipelines.storage.files import to_path
 
         recipe, paths, work = options["recipe"], options["paths"], options["work"]
         request = request_of(recipe, options["changes"], paths, options["profiles"])
@@ -44,7 +46,8 @@ def clean(recipe, paths, work, engine, changes, profiles):
         gristmill clean clean-corpus --input 'crawl/*.parquet' --set gopher.min_words=30
         gristmill clean clean-corpus --input crawl --profiles profiles
     """
-    from gristmill.flows.clean.recipe import LATER, read_recipe
+    with importing():
+        from gristmill.flows.clean.recipe import LATER, read_recipe
 
     settings = read_recipe(recipe, changes, paths, profiles or None)
     report(run(settings, writable(work), engine), work)
@@ -55,8 +58,9 @@ def clean(recipe, paths, work, engine, changes, profiles):
 
 def run(recipe, folder, engine) -> dict:
     """Run a recipe, show its progress, and return the summary."""
-    from gristmill.flows.clean.run import clean
-    from gristmill.flows.runs.receipt import write_receipt
+    with importing():
+        from gristmill.flows.clean.run import clean
+        from gristmill.flows.runs.receipt import write_receipt
 
     progress, request = run_progress(folder), click.get_current_context().meta.get("request", "")
     try:

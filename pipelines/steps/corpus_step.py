@@ -60,6 +60,7 @@ class CorpusStep(Settings):
     PROVIDES: ClassVar[dict[str, str]] = {}  # what it provides to later steps -> column of its measures
     MEASURED: ClassVar[tuple[str, ...]] = ()
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {}
+    DECIDES_BY_STAGES: ClassVar[bool] = False  # its stages alone read the decisions of earlier steps
     REPORTS: ClassVar[tuple[str, ...]] = ()  # tables it leaves beside its decisions, for people and commands
 
     @classmethod

@@ -13,7 +13,7 @@ from corpora import PEAK_MB
 from upath import UPath
 
 from gristmill.dedup.near import candidates
-from gristmill.dedup.near.near_duplicates import Corpus, NearDuplicates, find_near_duplicates
+from gristmill.dedup.near.near_duplicates import BUCKETS, Corpus, NearDuplicates, find_near_duplicates, write_buckets
 from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DECISIONS, DOCUMENT, ID
@@ -214,6 +214,7 @@ def test_decisions_name_rule_value_and_threshold(tmp_path):
     parts = build(folder, rows, settings, shards=2)
     outputs = [Output(folder / "decisions", part, kind=DECISIONS) for part in parts]
     corpus = Corpus(folder / "documents", folder / "measures", parts, lambda _, rows: np.ones(rows, bool))
+    write_buckets(settings, corpus, (Output(corpus.stage_folder / BUCKETS, BUCKETS),))
     wrote = decide_corpus(settings, corpus, outputs)
     assert [w.counts for w in wrote] == [{"documents": 1, "would_remove": 0}, {"documents": 2, "would_remove": 1}]
     rows = read_shard(outputs[1].path).to_pylist()

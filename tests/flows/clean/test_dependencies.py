@@ -7,6 +7,7 @@ import pytest
 from corpora import documents, tree, write_jsonl
 
 from gristmill.dedup.exact.exact import Exact
+from gristmill.dedup.near import near_duplicates
 from gristmill.flows.clean import recipe as recipes
 from gristmill.flows.clean.plan import decisions_of, measures_of
 from gristmill.flows.clean.recipe import parse_recipe
@@ -74,6 +75,26 @@ def test_jobs_of_every_kind_declare_what_they_read(tmp_path, raw):
     assert tree(tmp_path / "work", *RESULTS) == tree(tmp_path / "fresh", *RESULTS)
     train_tokenizer([str(tmp_path / "work")], to_path(tmp_path / "tok"), tokenizer_settings({"vocab_size": 280}))
     tokenize([str(tmp_path / "work")], str(tmp_path / "tok"), to_path(tmp_path / "tokens"), token_settings([]))
+
+
+def test_near_duplicates_are_decided_again_only_if_their_buckets_change(tmp_path, monkeypatch):
+    def text(*numbers):
+        return " ".join(f"the river{k} and mill{k}" for k in range(*numbers))
+
+    rows = [("longer", text(20) + " end"), ("copy", text(20)), ("other", text(100, 107))]
+    write_jsonl(tmp_path / "raw" / "0.jsonl", [{"id": id, "text": text} for id, text in rows])
+    steps, raw = {"gopher": {"min_words": 30}, "near_duplicates": {}}, tmp_path / "raw"
+    assert run(tmp_path, raw, steps)["clean"] == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(near_duplicates, "select_documents", None)
+        changes = ["gopher.min_words=28"]
+        assert run(tmp_path, raw, steps, changes=changes)["clean"] == 2
+    run(tmp_path, raw, steps, "fresh", changes)
+    assert tree(tmp_path / "work", *RESULTS) == tree(tmp_path / "fresh", *RESULTS)
+    changes = ["gopher.min_words=28", "gopher.max_words=80"]  # without the longer one
+    assert run(tmp_path, raw, steps, changes=changes)["clean"] == 2
+    run(tmp_path, raw, steps, "other", changes)
+    assert tree(tmp_path / "work", *RESULTS) == tree(tmp_path / "other", *RESULTS)
 
 
 class Peeks(Exact):

@@ -28,6 +28,12 @@ def numbers(x):
 def double(x):
     return 2 * x
 
+@kernel
+def total(x):
+    if not x.size:
+        raise ValueError("nothing to sum")
+    return x.sum()
+
 def times(factor):
     @kernel
     def multiply(x):  # too long to be inlined
@@ -102,6 +108,20 @@ print(double(4), rtsys._init, numbers(3).tolist(), rtsys._init, sum(numbers.stat
 """
     assert process.run(code) == "8 True [0, 1, 2] True 0"  # compiled
     assert process.run(code) == "8 False [0, 1, 2] True 1"
+
+
+def test_a_kernel_that_sums_is_loaded_without_what_compiles_sums(process):
+    code = """
+import sys, numpy as np
+from kernels import total
+print(total(np.arange(5)), "scipy.linalg" in sys.modules, sum(total.stats.cache_hits.values()))
+try:
+    total(np.arange(0))
+except ValueError as error:
+    print(error)
+"""
+    assert process.run(code) == "10 True 0\nnothing to sum"  # compiled
+    assert process.run(code) == "10 False 1\nnothing to sum"
 
 
 def test_a_copy_of_the_sources_finds_them_and_a_changed_one_does_not(process, tmp_path):
