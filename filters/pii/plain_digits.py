@@ -92,7 +92,7 @@ def _examine(offsets, data, found):
 
 @kernel
 def _weight(data, low, at, high, common):
-    """Return 1 for a digit that ends at ``at``, MIN_DIGITS for "＠" and for a wide mark between ASCII digits, else 0."""
+    """Return 1 for a digit that ends at ``at``, MIN_DIGITS for "＠" or a wide mark between ASCII digits, else 0."""
     lead = data[at - 1]
     if lead >= 0xC0:
         return 1

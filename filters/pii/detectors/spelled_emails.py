@@ -71,9 +71,10 @@ def entity_emails(window: Window) -> Iterator[PiiSpan]:
     before, after = (PIECE.findall(raw.decode("utf-8", "ignore")) for raw in (head[0][::-1], tail[0]))
     local, host = LOCAL.search("".join(map(_character, before))), "".join(map(_character, after))
     end = host_end(host)
-    if local and end and not local[0].endswith(".") and ".." not in local[0]:
-        if not is_placeholder(local[0], host[:end]):
-            yield _around(window, "".join(before[len(before) - len(local[0]) :]), "".join(after[:end]))
+    if not local or not end or local[0].endswith(".") or ".." in local[0]:
+        return
+    if not is_placeholder(local[0], host[:end]):
+        yield _around(window, "".join(before[len(before) - len(local[0]) :]), "".join(after[:end]))
 
 
 def _character(piece: str) -> str:

@@ -80,7 +80,7 @@ def entity_windows(text: bytes) -> list[int]:
     at, dot = (entity % names for names in ((rb"64", rb"40", rb"commat"), (rb"46", rb"2e", rb"period")))
     long = re.compile(rb"&#[0-9A-Za-z]{7,};")
     text = long.sub(lambda found: found[0].replace(b"#", b"!"), text)  # longer than an entity is read
-    before, after = rb"(?<=[0-9A-Za-z.;@-])", rb"(?=[0-9A-Za-z.&-])"
+    before, after = rb"(?<=[0-9A-Za-z.;&#-])", rb"(?=[0-9A-Za-z.&-])"
     return sorted(
         {found.end() for found in re.finditer(before + rb"(?i:%s)" % at + after, text)}
         | {found.start() + 1 for found in re.finditer(rb"@(?=[0-9A-Za-z.-]+(?i:%s))" % dot, text)}
