@@ -5,6 +5,8 @@ them, so positions in characters stay. ASCII text costs one comparison per 16 by
 byte.
 """
 
+import re
+
 import numpy as np
 
 from gristmill.pipelines.kernels.intrinsics import kernel, load_u64
@@ -15,6 +17,7 @@ ZEROS = "٠۰߀०০੦૦୦௦౦೦൦๐໐၀០０"
 WIDE = "（）＋－．／＠＿" + "".join(map(chr, (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))))
 PLAIN = {ord(zero) + digit: 0x30 + digit for zero in ZEROS for digit in range(10)}
 PLAIN |= {ord(wide): ord(wide) - 0xFEE0 for wide in WIDE} | {ord("٪"): ord("%"), ord("٫"): ord("."), ord("٬"): ord(",")}
+HYPHEN = re.compile(r"(?<=[0-9])[ー−](?=[0-9])")
 MIN_DIGITS = 4  # in a document that is examined in a copy: a year, an IPv4 address
 WIDE_DIGIT, WIDE_MARK, WIDE_AT = (1 << n for n in range(5, 8))
 NON_ASCII = np.uint64(0x8080808080808080)
@@ -51,7 +54,9 @@ def plain_copy(text: Ragged) -> tuple[Ragged, dict[int, str]]:
     if not originals:
         return text, originals
     rows = [
-        originals[row].translate(PLAIN).encode("utf-8", "surrogateescape") if row in originals else text.row(row)
+        HYPHEN.sub("-", originals[row].translate(PLAIN)).encode("utf-8", "surrogateescape")
+        if row in originals
+        else text.row(row)
         for row in range(text.rows)
     ]
     return Ragged.from_strings(rows), originals
@@ -92,7 +97,7 @@ def _examine(offsets, data, found):
 
 @kernel
 def _weight(data, low, at, high, common):
-    """Return 1 for a digit that ends at ``at``, MIN_DIGITS for "＠" or a wide mark between ASCII digits, else 0."""
+    """Return 1 for a digit that ends at ``at``; MIN_DIGITS for "＠", "（at" or a wide mark between digits; else 0."""
     lead = data[at - 1]
     if lead >= 0xC0:
         return 1
@@ -100,5 +105,6 @@ def _weight(data, low, at, high, common):
         return 0
     if common & (WIDE_MARK | WIDE_AT):
         marked = at - 3 >= low and IS_DIGIT[data[at - 3]] and at + 1 < high and IS_DIGIT[data[at + 1]]
+        marked |= at + 2 < high and data[at + 1] | 0x20 == 0x61 and data[at + 2] | 0x20 == 0x74
         return MIN_DIGITS if marked or common & WIDE_AT else 0
     return 1

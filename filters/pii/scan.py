@@ -37,7 +37,7 @@ from gristmill.filters.pii.window_kinds import (
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.ragged import Ragged
 
-CAPITAL_A, CAPITAL_T, NUMBER_SIGN = b"AT#"
+CAPITAL_A, CAPITAL_T, NUMBER_SIGN, BRACKET = b"AT#["
 TRIGGER = (CLASS & DIGIT) > 0
 TRIGGER[[*b"@([&A"]] = True
 ENTITIES = np.array([[*b"commat;;"], [*b"period;;"]], np.uint8)  # named entities of "@" and "."
@@ -99,7 +99,7 @@ def _at_window(data, low, at, high):
     while begin > max(low, at - MAX_LOCAL) and CLASS[data[begin - 1]] & LOCAL:
         begin -= 1
     while stop < min(high, at + MAX_HOST) and CLASS[data[stop]] & HOST:
-        dots += data[stop] == DOT
+        dots += data[stop] == DOT or (data[stop] == BRACKET and stop > at + 1)  # mill[dot]org, and no A@[1]
         stop += 1
     return (begin, stop) if begin < at and dots else (at, at)
 

@@ -41,6 +41,9 @@ def spans(text: str, language: str | None = None):
         "<|joe AT mill POINT com|>",
         "|jane DOT doe AT mill DOT co dot uk|.",
         "<|joe AT mill.org|>",
+        "|joe@mill[dot]org|, x",
+        "|joe@mill[.]org|",
+        "邮箱：|zhang（at）mill.org|",
     ],
 )
 def test_an_email_address_is_found_whole(text):
@@ -64,6 +67,9 @@ def test_an_email_address_is_found_whole(text):
         "JOE AT MILL DOT ORG",
         "LOOK AT THE DOT IN THE MIDDLE",
         "joe at mill dot org",
+        "A@[1:3]",
+        "a@b[1]",
+        "（attention）mill.org",
         "joe ATE mill DOT org",
         "joe AT mill DOT notatld",
         "joe AT example DOT org",
@@ -138,6 +144,8 @@ def test_ibans_in_groups_have_one_case(text, found):
         ("फोन: |+९१ ९८७६५ ४३२१०|", "hi", "phone"),
         ("ＴＥＬ：|０３－１２３４－５６７８|", "ja", "phone"),
         ("電話 |03－1234－5678|", "ja", "phone"),
+        ("電話 |０３ー１２３４ー５６７８|", "ja", "phone"),
+        ("カード |４５３９−１４８８−０３４３−６４６７|", "ja", "credit_card"),
         ("電話|（03）1234-5678|", "ja", "phone"),
         ("卡号|４５３９１４８８０３４３６４６７|。", "zh", "credit_card"),
         ("é １２３４ |jane@mill.org| é", "en", "email"),
@@ -166,13 +174,15 @@ digits = st.sampled_from(
 @example("１２３４".encode())
 @example("a1－1".encode())
 @example("a1－x1".encode())
+@example("（aT".encode())
+@example("（a".encode())
 @example("＠".encode())
 @example(b"1234567890123456" + "９９９９".encode())
 @example(b"123456789012345" + "９９９９".encode())
 def test_documents_with_such_digits_are_copied(document):
     text = document.decode("utf-8", "surrogateescape")
     foreign = [character for character in text if ord(character) in PLAIN and PLAIN[ord(character)] in range(48, 58)]
-    expected = len(foreign) >= 4 or re.search("＠|[0-9][（）－．／][0-9]", text) is not None
+    expected = len(foreign) >= 4 or re.search("＠|[0-9][（）－．／][0-9]|[（）－．／][aA][tT]", text) is not None
     assert set(plain_copy(Ragged.from_strings([b"x", document, b"1"]))[1]) == ({1} if expected else set())
 
 
