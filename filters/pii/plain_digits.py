@@ -50,7 +50,7 @@ def plain_copy(text: Ragged) -> tuple[Ragged, dict[int, str]]:
     """Return the documents, each with enough digits of other scripts as a copy, and the original of these by row."""
     found = np.zeros(text.rows, np.bool_)
     _examine(*text, found)
-    originals = {int(row): text.row(row).decode("utf-8", "surrogateescape") for row in np.flatnonzero(found)}
+    originals = {row: text.row(row).decode("utf-8", "surrogateescape") for row in np.flatnonzero(found).tolist()}
     if not originals:
         return text, originals
     rows = [

@@ -32,7 +32,7 @@ DONE, LOCK = "compiled", "lock"  # files in the folder of the cache
 def compile_all(console: Console, look: bool = False) -> None:
     """Compile the listed kernels, unless a process has done so for these versions and this processor.
 
-    With ``look`` the kernels that are not kept are compiled nevertheless: those whose sources changed since.
+    With ``look`` kernels that are not kept are compiled nevertheless, as their sources may have changed since.
 
     Processes that call it at the same time say so and wait for the first. Without a folder to keep the kernels nothing
     is done. Raises WorkError if they cannot be written there, or a process that compiles was killed.
