@@ -1,6 +1,8 @@
 """Detection of personal data: one scan finds windows, exact rules examine each, overlapping spans are resolved."""
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +17,10 @@ from gristmill.filters.pii.detectors import (
     payment,
     phones,
     secrets,
+    spelled_emails,
 )
 from gristmill.filters.pii.detectors.window import PiiSpan, Rule, Window
+from gristmill.filters.pii.plain_digits import Positions, plain_copy
 from gristmill.filters.pii.possible_rules import ANY, BIT_OF, possible_rules
 from gristmill.pipelines.ragged import Ragged
 
@@ -42,7 +46,9 @@ ON_REQUEST = (*names_addresses.FINDERS,)  # their rules miss most and cost preci
 # Kind of window -> its rules, each with the types that it may find.
 TYPES_BY_RULE: dict[int, dict[Rule, str]] = {
     window_kinds.AT: {network.email_addresses: "email url_credentials"},
-    window_kinds.OBFUSCATED_AT: {network.obfuscated_emails: "email"},
+    window_kinds.OBFUSCATED_AT: {spelled_emails.obfuscated_emails: "email"},
+    window_kinds.SPELLED_AT: {spelled_emails.spelled_emails: "email"},
+    window_kinds.ENTITY_AT: {spelled_emails.entity_emails: "email"},
     window_kinds.DOTTED: {network.ipv4: "ip private_ip"},
     window_kinds.COLONS: {network.mac_or_ipv6: "ip private_ip mac"},
     window_kinds.TOKEN: {
@@ -101,7 +107,28 @@ def detect(
 
     Matches of a document do not depend on the other documents.
     """
-    wanted, data, offsets = frozenset(types), text.data.tobytes(), text.offsets.tolist()
+    copy, originals = plain_copy(text)
+    matches = _detect(copy, frozenset(types), language, private_addresses, regions)
+    return matches if copy is text else [*_in_originals(matches, text, copy, originals)]
+
+
+def _in_originals(matches: list[Match], text: Ragged, copy: Ragged, originals: dict[int, str]) -> Iterator[Match]:
+    for row, group in groupby(matches, attrgetter("row")):
+        low, first = int(text.offsets[row]), int(copy.offsets[row])
+        positions = Positions(originals[row], copy.row(row)) if row in originals else None
+        for _, *span, type in group:
+            start, end = (positions.of(at - first) if positions else at - first for at in span)
+            yield Match(row, low + start, low + end, type)
+
+
+def _detect(
+    text: Ragged,
+    wanted: frozenset[str],
+    language: np.ndarray | None,
+    private_addresses: bool,
+    regions: tuple[str, ...],
+) -> list[Match]:
+    data, offsets = text.data.tobytes(), text.offsets.tolist()
     spans: list[tuple[int, PiiSpan]] = []
     if "api_key" in wanted:
         blocks = list(secrets.private_keys(data, text.offsets))

@@ -6,6 +6,7 @@ whole.
 
 from gristmill.filters.pii.window_kinds import (
     BIRTH_YEARS,
+    CASE,
     CLASS,
     CLOSE,
     COLON,
@@ -40,7 +41,6 @@ from gristmill.filters.pii.window_kinds import (
     STAR,
     TOKEN,
     UNDERSCORE,
-    UPPER,
     in_word,
     is_class,
 )
@@ -72,8 +72,12 @@ def digit_window(data, low, floor, at, high):
         return (what if last - first <= MAX_TOKEN else NO_WINDOW), first, last, last
     if plain:
         return _number(data, low, floor, begin, stop, high)
-    headed = stop - begin == 4 and digits == 2 and CLASS[data[begin]] & UPPER and CLASS[data[begin + 1]] & UPPER
-    if headed and is_class(data, _after_space(data, stop, high), high, DIGIT | LETTER):
+    headed = stop - begin == 4 and digits == 2 and CLASS[data[begin]] & LETTER and CLASS[data[begin + 1]] & LETTER
+    if (
+        headed
+        and (data[begin] ^ data[begin + 1]) & CASE == 0
+        and is_class(data, _after_space(data, stop, high), high, DIGIT | LETTER)
+    ):
         return GROUPED, begin, min(high, begin + GROUPED_BYTES), stop
     if digits >= MIN_ID_DIGITS and stop - begin <= MAX_ID:
         return (JOINED if _is_joined(data, begin, stop) else ID), begin, stop, stop

@@ -18,19 +18,25 @@ import ipaddress
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from html import unescape
 from typing import Literal
+
+from gristmill.filters.pii.plain_digits import PLAIN
 
 ReplacementMethod = Literal["tag", "surrogate", "hash", "mask", "remove"]
 KEYED = ("surrogate", "hash")  # without a secret, a phone number can be recovered by trying all
 
 CONSONANTS, VOWELS = "bdfgklmnprstv", "aeiou"
+SPELLED_AT = re.compile(r"(?i) ?(?:\(at\)|\[at\]) ?| AT ")
+SPELLED_DOT = re.compile(r"(?i) ?[\[(] ?(?:dot|punkt|punto|point|\.) ?[\])] ?| (?:dot|punkt|punto|point) ")
 VISIBLE = 2  # letters and digits at the end that a mask keeps
 
 
 def canonical_form(type: str, value: str) -> str:
     """Return one spelling for all spellings of a value."""
+    value = value.translate(PLAIN)
     if type == "email":
-        return re.sub(r"\[\.\]", ".", value).lower()
+        return SPELLED_DOT.sub(".", SPELLED_AT.sub("@", unescape(value))).lower()
     if type == "ip":
         return str(ipaddress.ip_address(value))
     if type == "mac":

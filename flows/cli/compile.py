@@ -9,7 +9,8 @@ from gristmill.flows.cli.output import console
 def compile():
     """Compile all kernels for this processor, on all cores, and keep them in ~/.cache/gristmill.
 
-    The first command that works on a corpus does the same. The environment variable GRISTMILL_CACHE names another
+    The first command that works on a corpus does the same. In a checkout whose kernels changed since, this command
+    compiles those again, and others at their first call. The environment variable GRISTMILL_CACHE names another
     folder.
 
     \b
@@ -18,4 +19,4 @@ def compile():
     """
     from gristmill.flows.engine.kernels import compile_all
 
-    compile_all(console)
+    compile_all(console, look=True)

@@ -29,14 +29,16 @@ LIST = Path(__file__).with_name("kernels.txt")
 DONE, LOCK = "compiled", "lock"  # files in the folder of the cache
 
 
-def compile_all(console: Console) -> None:
+def compile_all(console: Console, look: bool = False) -> None:
     """Compile the listed kernels, unless a process has done so for these versions and this processor.
+
+    With ``look`` kernels that are not kept are compiled nevertheless, as their sources may have changed since.
 
     Processes that call it at the same time say so and wait for the first. Without a folder to keep the kernels nothing
     is done. Raises WorkError if they cannot be written there, or a process that compiles was killed.
     """
     folder = cache_folder()
-    if folder is None or (folder / DONE).exists():
+    if folder is None or ((folder / DONE).exists() and not look):
         return
     with suppress(PermissionError), open(folder / LOCK, "w") as lock:
         try:
@@ -48,6 +50,10 @@ def compile_all(console: Console) -> None:
             prune()
             _compile(listed_kernels(), console)
             (folder / DONE).touch()
+        elif look and (changed := [kernel for kernel in listed_kernels() if not _is_kept(*kernel)]):
+            _compile(changed, console)
+        elif look:
+            console.print("All kernels are compiled for this processor.")
 
 
 def listed_kernels() -> list[tuple[str, str, str]]:
@@ -77,13 +83,24 @@ def _compile(kernels: list[tuple[str, str, str]], console: Console) -> None:
 def compile_kernels(kernels: list[tuple[str, str, str]], outputs: tuple = ()) -> list:
     """Compile kernels, or load them from the cache. Raises WorkError if the result cannot be kept."""
     for module, kernel, kinds in kernels:
-        dispatcher, arguments = eval(kernel, vars(import_module(module))), parse(kinds)
+        dispatcher, arguments = _resolved(module, kernel, kinds)
         with no_collection():
             dispatcher.compile(arguments)
         path = dispatcher._cache.path(arguments)
         if not path or not path.exists():
             raise WorkError(f"compiled kernels cannot be kept: {path} cannot be written")
     return []
+
+
+def _resolved(module: str, kernel: str, kinds: str) -> tuple[Any, tuple]:
+    """Return the dispatcher of a listed kernel and the types of its arguments."""
+    return eval(kernel, vars(import_module(module))), parse(kinds)
+
+
+def _is_kept(module: str, kernel: str, kinds: str) -> bool:
+    dispatcher, arguments = _resolved(module, kernel, kinds)
+    path = dispatcher._cache.path(arguments)
+    return path is not None and path.exists()
 
 
 def spell(kind: Any) -> str:

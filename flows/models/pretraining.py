@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import count, takewhile
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import Field
 
@@ -50,6 +50,9 @@ def parse_changes(changes: Iterable[str], known: Iterable[str], **defaults: dict
     tables = {name: dict(defaults.get(name, {})) for name in known}
     for change in changes:
         make_change(tables, change, "TABLE.SETTING=VALUE")
+    if (adapter := tables.get("adapter")) and "method" not in adapter:
+        methods = ", ".join(get_args(AdapterSettings.model_fields["method"].annotation))
+        raise RecipeError(f"adapter.{min(adapter)} has no adapter to change; add --method with one of {methods}")
     return tables
 
 

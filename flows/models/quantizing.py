@@ -7,7 +7,7 @@ from typing import Any
 from upath import UPath
 
 from gristmill.flows.models.pretraining import open_model, open_splits, parse_changes, read_table
-from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.errors import InputError, WorkError
 from gristmill.pipelines.storage.figures import new_figure, write_png
 from gristmill.pipelines.storage.files import atomic_write, checksum, to_path
 from gristmill.pipelines.storage.manifest import Manifest, Part, fingerprint
@@ -18,7 +18,8 @@ from gristmill.pretrain.quantize.layers import quantize_model
 from gristmill.pretrain.quantize.scheme import QuantizeSettings
 from gristmill.pretrain.training.checkpoint import MODEL, SHAPE, describe, save_model, weights, write_json
 from gristmill.pretrain.training.run import SUMMARY
-from gristmill.tokenizers_lab.formats.model import FILE
+from gristmill.tokenizers_lab.chat.template import FILE as TEMPLATE_FILE
+from gristmill.tokenizers_lab.formats.detect import CONFIG, find_file
 
 PICTURE = "quantization.png"
 
@@ -48,12 +49,21 @@ def quantize_run(
     write_json(folder / SUMMARY, {**summary, "before": stable[0], "after": stable[1]})
     _draw(folder / PICTURE, deviations, f"{bits} bits per weight, per {settings.per}")
     files = [MODEL, SHAPE, SUMMARY]
-    if (source / FILE).exists():
-        with atomic_write(folder / FILE) as file:
-            file.write((source / FILE).read_bytes())
+    for name in _tokenizer_files(source):
+        with atomic_write(folder / name) as file:
+            file.write((source / name).read_bytes())
     about = {**describe(model), "weights": checksum(folder / MODEL)}
     Manifest(fingerprint(about), about, {"run": Part.from_files(folder, fingerprint(about), files, {})}).write(folder)
     return summary
+
+
+def _tokenizer_files(folder: UPath) -> list[str]:
+    """Return the names of the tokenizer in a folder, ours or another library's, and of the files that belong to it."""
+    try:
+        found = [find_file(folder).name]
+    except InputError:
+        return []
+    return [*found, *(name for name in (CONFIG, TEMPLATE_FILE) if (folder / name).is_file())]
 
 
 def model_bytes(model: LanguageModel) -> int:

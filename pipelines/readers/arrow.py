@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.inputs.column_types import normalize_column
+from gristmill.pipelines.inputs.folder_columns import with_folders
 from gristmill.pipelines.inputs.inputs import InputSettings, open_input
 from gristmill.pipelines.inputs.nested_columns import take_nested
 from gristmill.pipelines.inputs.plain_columns import (
@@ -41,6 +42,7 @@ def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatc
     The number of rows at a time follows from the decoded size of those before: a text of 1 MB that a dictionary holds
     once may be that of 100,000 rows.
     """
+    _check_unpacked(piece)
     with open_input(piece.file.url) as stream:
         file = _opened(stream, piece)
         number, rows = piece.first, FIRST_ROWS
@@ -50,7 +52,9 @@ def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatc
             try:
                 for batch in _batches(file, g, rows):
                     size = max(1, batch.nbytes)
-                    for found in found_in(pa.table(batch), np.arange(at, at + batch.num_rows), piece, reading):
+                    for found in found_in(
+                        with_folders(pa.table(batch), piece), np.arange(at, at + batch.num_rows), piece, reading
+                    ):
                         size = max(size, found.columns.nbytes)
                         yield found
                     at += batch.num_rows
@@ -61,6 +65,13 @@ def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatc
                 lost = _stored_bytes(file, g, piece.file.size) * unread // max(1, group.num_rows)
                 reading.reject(piece, at, f"{damage.kind}: row group {g} from here on: {damage}", lost_bytes=lost)
             number += group.num_rows
+
+
+def _check_unpacked(piece: InputSlice) -> None:
+    """Raise CorruptStream for a file that is compressed as a whole: Parquet and Arrow are read from their ends."""
+    if packed := piece.file.compression:
+        why = f"compressed {piece.file.format.capitalize()}: its columns are compressed, the file must not be"
+        raise CorruptStream(f"{why}; unpack it from {packed}", lost_bytes=piece.file.size)
 
 
 class _Damage(Exception):
@@ -127,6 +138,7 @@ def read_arrow(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]
 
     Raises CorruptStream after the batches before the damage.
     """
+    _check_unpacked(piece)
     with open_input(piece.file.url) as stream:
         number, at = 1, 0  # of the next row, after the last whole batch
         try:
@@ -135,7 +147,7 @@ def read_arrow(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]
                 at = max(at, stream.tell())
                 rows = max(1, piece.file.block_bytes * batch.num_rows // max(1, batch.nbytes))
                 for begin in range(0, batch.num_rows, rows):
-                    part = pa.table(batch.slice(begin, rows))
+                    part = with_folders(pa.table(batch.slice(begin, rows)), piece)
                     yield from found_in(part, np.arange(number, number + part.num_rows), piece, reading)
                     number += part.num_rows
         except _Damage as damage:

@@ -9,11 +9,11 @@ SPELT = re.compile(rb"(?i)\(at\)|\[at\]")
 
 
 def at_windows(text: bytes) -> list[tuple[int, int]]:
-    """A local part of up to 128 bytes, "@", a host of up to 254 with a dot in it."""
+    """A local part of up to 128 bytes, "@", a host of up to 254 with a dot, or "[" inside."""
     windows = []
     for at in (found.start() for found in re.finditer(b"@", text)):
         head, tail = HEAD.search(text[max(0, at - 128) : at])[0], TAIL.match(text, at + 1)[0]
-        if head and b"." in tail:
+        if head and (b"." in tail or b"[" in tail[1:]):
             windows.append((at - len(head), at + 1 + len(tail)))
     return windows
 

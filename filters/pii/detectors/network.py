@@ -13,14 +13,11 @@ from gristmill.filters.pii.detectors.window import PiiSpan, Window
 TLDS = Path(__file__).with_name("tlds.txt")  # of the public suffix list of March 2026
 
 # Letters of addresses: Latin, Greek and Cyrillic. Letters of other scripts before an address are no part of it.
-L = "A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u1e00-\u1fff"
-LOCAL = re.compile(rf"(?:[{L}0-9_](?:[{L}0-9_.+%'&~-]{{0,63}}))$|\"[^\"\s@]{{1,62}}\"$")
-LABEL = rf"[{L}0-9](?:[{L}0-9-]{{0,61}}[{L}0-9])?"
+LETTERS = "A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u1e00-\u1fff"
+LOCAL = re.compile(rf"(?:[{LETTERS}0-9_](?:[{LETTERS}0-9_.+%'&~-]{{0,63}}))$|\"[^\"\s@]{{1,62}}\"$")
+LABEL = rf"[{LETTERS}0-9](?:[{LETTERS}0-9-]{{0,61}}[{LETTERS}0-9])?"
 DOT = r"(?:\.|\[\.\]|\(\.\)|\[dot\])"
 HOST = re.compile(rf"{LABEL}(?:{DOT}{LABEL})+|\[(?:IPv6:)?[0-9A-Fa-f:.]+\]")
-OBFUSCATED_LOCAL = re.compile(rf"([{L}0-9_](?:[{L}0-9_.+-]{{0,62}}[{L}0-9_])?)[ ]?$")
-OBFUSCATED_DOT = r"[ ]?(?:\.|[\[(][ ]?(?:dot|punkt|punto|point|\.)[ ]?[\])])[ ]?"
-OBFUSCATED_HOST = re.compile(rf"[ ]?({LABEL}(?:{OBFUSCATED_DOT}{LABEL}){{1,5}})", re.IGNORECASE)
 
 # Domains of placeholders: RFC 2606 reserves "example", manuals use the others.
 PLACEHOLDERS = {"example", "yourdomain", "yourcompany", "mydomain", "mycompany", "domain"}
@@ -46,13 +43,13 @@ def email_addresses(window: Window) -> Iterator[PiiSpan]:
     if b"://" in head and b"/" not in head.rpartition(b"://")[2]:
         found = CREDENTIALS.search(head)
         host = window.data[at + 1 : window.end].decode("utf-8", "ignore").partition(":")[0]
-        if found and not NO_SECRET.search(found[2]) and not _is_placeholder("", host):
+        if found and not NO_SECRET.search(found[2]) and not is_placeholder("", host):
             yield PiiSpan(window.start + found.start(1), at, "url_credentials")
         return
     local = _local(head, window)
     host = window.data[at + 1 : window.end].decode("utf-8", "ignore")
-    end = _host_end(host)
-    if local and end and not _is_placeholder(local, host[:end]):
+    end = host_end(host)
+    if local and end and not is_placeholder(local, host[:end]):
         stop = at + 1 + len(host[:end].encode())
         if not _is_path(window, local, stop):
             begin = at - len(local.encode())
@@ -79,7 +76,7 @@ def _local(head: bytes, window: Window) -> str:
     return MAILED.sub("", local)
 
 
-def _host_end(host: str) -> int:
+def host_end(host: str) -> int:
     """Return the length in characters of the host name or address literal at the beginning; 0 for none."""
     found = HOST.match(host)
     if not found:
@@ -97,7 +94,7 @@ def _host_end(host: str) -> int:
     return 0
 
 
-def _is_placeholder(local: str, host: str) -> bool:
+def is_placeholder(local: str, host: str) -> bool:
     labels = ["", *host.lower().split(".")]
     return labels[-2] in PLACEHOLDERS or labels[-1] in ("example", "test", "invalid")
 
@@ -109,22 +106,6 @@ def _is_path(window: Window, local: str, stop: int) -> bool:
     path = window.after(stop + 1, 80).split(maxsplit=1)
     rest = path[0] if path and window.after(stop + 1, 1).strip() else b""
     return bool(rest) and (local in SECURE_SHELL or rest[:1] in b"/~" or b"/" in rest)
-
-
-def obfuscated_emails(window: Window) -> Iterator[PiiSpan]:
-    """Yield the e-mail address around an OBFUSCATED_AT window: ``john (at) example (dot) org``."""
-    before = window.before(window.start, 70).decode("utf-8", "ignore")
-    after = window.after(window.end, 120).decode("utf-8", "ignore")
-    local, host = OBFUSCATED_LOCAL.search(before), OBFUSCATED_HOST.match(after)
-    if not local or not host:
-        return
-    parts = re.split(OBFUSCATED_DOT, host[1], flags=re.IGNORECASE)
-    ends = [match.start() for match in re.finditer(OBFUSCATED_DOT, host[1], re.IGNORECASE)] + [len(host[1])]
-    while len(parts) > 1 and parts[-1].lower() not in tlds():
-        parts.pop(), ends.pop()
-    if len(parts) > 1 and not _is_placeholder(local[1], ".".join(parts)):
-        begin = window.start - len(before[local.start() :].encode())
-        yield PiiSpan(begin, window.end + len(after[: host.start(1) + ends[-1]].encode()), "email")
 
 
 PRIVATE_IP = "private_ip"  # a type that is counted, not replaced

@@ -66,7 +66,10 @@ ACCOUNTS = {country: _account_shape(shape) for country, shape in IBANS.items()}
 LENGTHS = {country: 4 + sum(map(int, re.findall(r"\d+", shape))) for country, shape in IBANS.items()}
 NO_BREAK = re.compile(rb"\xc2\xa0|\xe2\x80\xaf")
 GLYPH = re.compile(NO_BREAK.pattern + rb"|(?s:.)")
-IN_GROUPS = re.compile(rb"[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+IN_GROUPS = re.compile(
+    rb"(?:[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?|[a-z]{2}\d\d(?: [a-z0-9]{4}){2,7}(?: [a-z0-9]{1,3})?)"
+    rb"(?![A-Za-z0-9])"
+)
 
 
 def cards(window: Window) -> Iterator[PiiSpan]:
@@ -98,7 +101,7 @@ def iban(window: Window) -> Iterator[PiiSpan]:
 
 def _grouped_size(text: bytes) -> int:
     """Return the bytes of the groups that form an account of the country's length; 0 if no group ends there."""
-    wanted = LENGTHS.get(text[:2].decode(), 0)
+    wanted = LENGTHS.get(text[:2].decode().upper(), 0)
     size = wanted + (wanted - 1) // 4
     return size if wanted and len(text.replace(b" ", b"")) >= wanted and text[size : size + 1] in (b"", b" ") else 0
 

@@ -166,6 +166,8 @@ def test_a_masked_model_is_a_preset_and_fills_masks(trained, tmp_path):
     assert "bert" in exported.stdout
     again = json.loads(call("fill-mask", tmp_path / "theirs", "The [MASK] grinds the [MASK].", "--json").stdout)
     assert again[0][0]["piece"] == " mill"
+    call("quantize", tmp_path / "theirs", "--output", tmp_path / "small")  # with the tokenizer of transformers
+    assert " mill" in call("fill-mask", tmp_path / "small", "The [MASK] grinds the [MASK].").stdout
     assert "hides no token" in str(complaint("fill-mask", tmp_path / "bert", "The mill"))
     assert "expected at most 32" in str(complaint("fill-mask", tmp_path / "bert", "The [MASK]" * 40))
     assert "predicts the next token" in str(complaint("fill-mask", trained[0], "The [MASK]"))
@@ -209,6 +211,11 @@ def test_an_encoder_decoder_is_a_preset_and_fills_spans(tmp_path):
         (("--preset", "nanno"), RecipeError, "no preset 'nanno'; did you mean 'nano'?"),
         (("--set", "train.rate=1"), RecipeError, "pretrain: no setting 'train.rate'"),
         (("--set", "modle.width=1"), RecipeError, "cannot set 'modle.width=1': expected TABLE.SETTING=VALUE"),
+        (
+            ("--set", "adapter.rank=4"),
+            RecipeError,
+            "adapter.rank has no adapter to change; add --method with one of lora",
+        ),
         (("--set", "train.lr=fast"), RecipeError, "lr: Input should be a valid number, found 'fast'"),
         (("--set", "model.context=100000"), RecipeError, "context 100,000 is longer than"),
         (("--set", "machine.device=cuda"), RecipeError, "torch finds no CUDA device"),

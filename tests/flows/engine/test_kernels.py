@@ -14,6 +14,8 @@ from gristmill.pipelines.kernels.cache import KernelCache
 from tools.kernel_list import name_of, recorded
 
 COMPILE = """
+import sys
+
 from gristmill.flows.cli.output import console
 from gristmill.flows.engine import kernels
 
@@ -22,7 +24,7 @@ if __name__ == "__main__":  # workers import this module, too
         ("gristmill.pipelines.kernels.gather", "_copy", "read(uint8),write(int64),write(int64),write(uint8)"),
         ("gristmill.filters.core.sampling", "_draw", "read(int64),read(uint8),uint64,write(float64)"),
     ]
-    kernels.compile_all(console)
+    kernels.compile_all(console, look="look" in sys.argv)
 """
 
 
@@ -31,9 +33,9 @@ def start(tmp_path):
     """Start a process that compiles two kernels into an empty cache."""
     (tmp_path / "fill.py").write_text(COMPILE)
 
-    def started(**options):
+    def started(*words):
         env = os.environ | {"GRISTMILL_CACHE": str(tmp_path / "cache")}
-        return subprocess.Popen([sys.executable, tmp_path / "fill.py"], env=env, stderr=subprocess.PIPE, **options)
+        return subprocess.Popen([sys.executable, tmp_path / "fill.py", *words], env=env, stderr=subprocess.PIPE)
 
     return started
 
@@ -71,6 +73,16 @@ def test_one_of_several_processes_compiles_and_later_ones_have_nothing_to_do(sta
     (folder,) = (tmp_path / "cache" / "kernels").iterdir()
     assert all(list(folder.glob(f"*{kernel}-*")) for kernel in ("gather._copy", "sampling._draw"))
     assert said(start()) == ""
+
+
+def test_the_command_compiles_what_is_not_kept(start, tmp_path):
+    said(start())
+    assert said(start("look")) == "All kernels are compiled for this processor.\n"
+    (copy,) = (tmp_path / "cache").glob("kernels/*/*gather._copy-*")
+    copy.unlink()  # as after a change of its source, whose digest is in the name
+    assert said(start()) == ""
+    assert said(start("look")).startswith("Compiling 1 kernels for this processor, once.\n")
+    assert copy.exists()
 
 
 def test_a_killed_process_leaves_nothing_in_the_way(start):
