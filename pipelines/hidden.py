@@ -20,7 +20,7 @@ class _Hidden(MetaPathFinder):
 
 @contextmanager
 def hidden(*names: str) -> Iterator[None]:
-    """Let this thread find none of the modules, except those that are imported already."""
+    """Let this thread find none of the modules, except modules that are imported already."""
     sys.meta_path.insert(0, finder := _Hidden(names))
     try:
         yield
