@@ -88,12 +88,12 @@ def started(python: str, side: str, folder: str, pretokenizer: str) -> Iterator[
 
         def ask(way: str) -> float:
             print(way, file=process.stdin, flush=True)
-            if not (said := process.stdout.readline()):  # type: ignore[union-attr]
+            if not (said := process.stdout.readline()):
                 raise BenchmarkError(f"{python} ended early")
             return float(said)
 
         yield ask
-        process.stdin.close()  # type: ignore[union-attr]
+        process.stdin.close()
 
 
 def compare(python: str, model, texts: list[str], ways: list[str], rounds: int) -> dict[str, tuple[list, list]]:

@@ -65,7 +65,7 @@ def questions() -> list[Truth]:
     the means of three parts saw nothing in two of two questions.
     """
     found = [Truth("salad", size, 0.05 if size > 2 else 0.2, k, "better") for size in (12, 1.5) for k in range(6)]
-    found += [Truth("copies", *each, k, "better") for each in ((12, 0.05), (0.6, 1.0)) for k in range(6)]
+    found += [Truth("copies", size, 0.05 if size > 2 else 1.0, k, "better") for size in (12, 0.6) for k in range(6)]
     found += [Truth("fewer", 1.5, 0.4, k, "worse") for k in range(12)]
     for kind, size, epochs in (
         *(("half", size, epochs) for size, epochs in ((12, 0.05), (3, 0.2), (1.5, 0.4), (1.5, 1.5))),

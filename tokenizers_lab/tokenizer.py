@@ -1,7 +1,7 @@
 """Tokenizer in use: text to ids and back, for batches of documents and, for people, for a string."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -225,12 +225,13 @@ def valid_text(text: str) -> str:
     return text
 
 
-def from_texts(texts: Sequence[str]) -> Ragged:
+def from_texts(texts: Iterable[str]) -> Ragged:
     """Return the rows of the strings, with surrogates as ``valid_text`` gives them."""
+    strings = [*texts]
     try:
-        return Ragged.from_strings([*texts])
+        return Ragged.from_strings(strings)
     except UnicodeEncodeError:
-        return Ragged.from_strings([*map(valid_text, texts)])
+        return Ragged.from_strings([*map(valid_text, strings)])
 
 
 def _lacking_bytes(model: Model) -> np.ndarray:

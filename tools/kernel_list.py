@@ -74,7 +74,7 @@ def name_of(function) -> tuple[str, str]:
 
 def main() -> None:
     """Run the commands and write the list."""
-    kernels.compile_all = lambda console: None  # of the list that this run writes
+    kernels.compile_all = lambda console, look=False: None  # of the list that this run writes
     with tempfile.TemporaryDirectory() as folder, recorded() as found:
         os.chdir(folder)
         for line in COMMANDS.strip().splitlines():

@@ -106,7 +106,7 @@ class NearDuplicates(IndexedStep):
 
 def write_buckets(settings: NearDuplicates, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write the buckets of candidates as lists of numbers: a file for each partition of the band hashes."""
-    names, buckets = [], 0
+    names, buckets = list[str](), 0
     with scratch_beside(corpus.stage_folder) as scratch:
         for file in find_buckets(settings, corpus.with_indices(settings.indices()), scratch):
             path, members = outputs[0].folder / f"part-{len(names):05}.parquet", Ragged.from_arrays(*load(file))
@@ -120,7 +120,7 @@ def copy_buckets(folder: UPath, scratch: Path) -> list[Path]:
     """Copy the buckets of a stage to files in ``scratch``, a local folder that is emptied first; return their paths."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    files = []
+    files = list[Path]()
     for path in sorted(folder.glob("part-*.parquet")):
         offsets, members = Ragged.from_lists(read_shard(path)[MEMBERS])
         files.append(scratch / f"buckets-{len(files)}.npz")
