@@ -247,7 +247,7 @@ def test_a_page_that_takes_too_long_is_rejected_and_the_next_is_read(tmp_path, m
 
     child = tmp_path / "page.py"
     source = html_extractor.WORKER.read_text()
-    child.write_text(source.replace("    found =", "    while b'bomb' in page: pass\n    found ="))
+    child.write_text(source.replace("    text =", "    while b'bomb' in page: pass\n    text ="))
     monkeypatch.setattr(html_extractor, "WORKER", child)
     page = b"<html><body><p>%s words that make up a page, which is good enough for us.</p></body></html>"
     raw = write(tmp_path / "raw", a__html=page % b"good", b__html=page % b"bomb", c__html=page % b"more")
