@@ -6,9 +6,9 @@ Every question is one experiment on real models and one line of RESULTS: its nam
 difference and the seconds. Questions that RESULTS holds are not asked again, so the script may be stopped at any time.
 At the end, or with ``--limit 0``, it prints right verdicts, wrong findings on nulls and wrong directions.
 
-- *salad*: a third of the documents have shuffled words; they are removed. Truth: better.
-- *copies*: documents are copies of 20, a third of 12 MB or half of 0.6 MB; they are removed. Truth: better, since a run
-  meets each of them seven times at 0.05 epochs of 12 MB, and ten times at one of 0.6 MB.
+- *salad*: a third of 12 MB, or half of 1.5 MB, has shuffled words; it is removed. Truth: better.
+- *copies*: a third of 12 MB, or half of 1.5 MB, are copies of 20 documents; they are removed. Truth: better, since a
+  run meets each of them seven times at 0.05 epochs of 12 MB, and 25 times at one of 1.5 MB.
 - *fewer*: a twentieth of the documents, at equal tokens: read 8 times. Truth: worse.
 - *half*, *third*: random shares against each other. Truth: nothing, at any size.
 """
@@ -61,11 +61,11 @@ class Truth(NamedTuple):
 def questions() -> list[Truth]:
     """Return the 60 questions, a sample of every kind before the next: 36 with an effect, and 24 nulls.
 
-    Six runs read 0.2 epochs of 1.5 MB, so that each has documents of its own. At 0.4 epochs two runs share a part, and
-    the means of three parts saw nothing in two of two questions.
+    Half of 1.5 MB is spoiled: three parts of it are read for 0.3 epochs each, and their means saw a third in none of
+    two questions.
     """
-    found = [Truth("salad", size, 0.05 if size > 2 else 0.2, k, "better") for size in (12, 1.5) for k in range(6)]
-    found += [Truth("copies", size, 0.05 if size > 2 else 1.0, k, "better") for size in (12, 0.6) for k in range(6)]
+    found = [Truth("salad", size, 0.05 if size > 2 else 0.3, k, "better") for size in (12, 1.5) for k in range(6)]
+    found += [Truth("copies", size, 0.05 if size > 2 else 1.0, k, "better") for size in (12, 1.5) for k in range(6)]
     found += [Truth("fewer", 1.5, 0.4, k, "worse") for k in range(12)]
     for kind, size, epochs in (
         *(("half", size, epochs) for size, epochs in ((12, 0.05), (3, 0.2), (1.5, 0.4), (1.5, 1.5))),
@@ -81,7 +81,7 @@ def documents(truth: Truth, pool: list[str]) -> Iterator[dict]:
     copied, spoiled = rng.sample(pool, COPIED), truth.kind in ("salad", "copies")
     for text in rng.sample(pool, len(pool)):
         source = "good"
-        if spoiled and rng.random() < (1 / 2 if truth.megabytes < 1 else 1 / 3):
+        if spoiled and rng.random() < (1 / 2 if truth.megabytes < 2 else 1 / 3):
             words = text.split()
             rng.shuffle(words)
             text, source = (" ".join(words) if truth.kind == "salad" else rng.choice(copied)), "bad"
