@@ -14,8 +14,8 @@ from gristmill.pipelines.storage.files import to_path
 from gristmill.tokenizers_lab.formats.check import LIBRARIES
 from gristmill.tokenizers_lab.formats.model import FILE, finish_model
 from gristmill.tokenizers_lab.offsets import encode_with_offsets
+from gristmill.tokenizers_lab.strings.surrogates import from_texts, valid_text
 from gristmill.tokenizers_lab.tokenizer import Tokenizer as Codec
-from gristmill.tokenizers_lab.tokenizer import from_texts, valid_text
 
 if TYPE_CHECKING:  # a tokenizer in use needs none of these
     import polars as pl

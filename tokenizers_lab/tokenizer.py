@@ -25,6 +25,7 @@ from gristmill.tokenizers_lab.formats.check import LIBRARIES
 from gristmill.tokenizers_lab.formats.model import Model, find_model, parse_model
 from gristmill.tokenizers_lab.normalize.normalizers import denormalize, normalize
 from gristmill.tokenizers_lab.strings.added_tokens import AddedTokens
+from gristmill.tokenizers_lab.strings.surrogates import from_texts, valid_text
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
 from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder as UnigramEncoder
@@ -214,24 +215,6 @@ class Tokenizer:
         sizes = np.diff(self._spelled.offsets)[ids.data]
         begin = np.concatenate(([0], np.cumsum(sizes)))
         return begin[:-1] - np.repeat(begin[ids.offsets[:-1]], np.diff(ids.offsets))
-
-
-def valid_text(text: str) -> str:
-    """Return the string with surrogate pairs joined and lone ones replaced by U+FFFD, as tiktoken does."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def from_texts(texts: Iterable[str]) -> Ragged:
-    """Return the rows of the strings, with surrogates as ``valid_text`` gives them."""
-    strings = [*texts]
-    try:
-        return Ragged.from_strings(strings)
-    except UnicodeEncodeError:
-        return Ragged.from_strings([*map(valid_text, strings)])
 
 
 def _lacking_bytes(model: Model) -> np.ndarray:

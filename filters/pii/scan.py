@@ -1,9 +1,9 @@
 """Scanner for candidates of personal data: one pass over the bytes finds windows, which exact rules then examine.
 
 All personal data of our rules contains a digit, an "@" or a spelling of it, so other text costs one table lookup per
-byte. The kind of a
-window (window_kinds.py) selects the rules that examine it. Windows may overlap, and rules also examine the text around
-them. Apart from a bounded number of bytes, no byte is examined twice, so the time is linear in the text.
+byte. The kind of a window (window_kinds.py) selects the rules that examine it. Windows may overlap, and rules also
+examine the text around them. Apart from a bounded number of bytes, no byte is examined twice, so the time is linear in
+the text.
 """
 
 from typing import NamedTuple

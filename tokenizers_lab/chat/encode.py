@@ -10,7 +10,8 @@ from gristmill.pipelines.inputs.turns import Turn, split_turns
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.chat.template import Piece, Template
 from gristmill.tokenizers_lab.formats.model import Model
-from gristmill.tokenizers_lab.tokenizer import Tokenizer, valid_text
+from gristmill.tokenizers_lab.strings.surrogates import valid_text
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 NO_ROLE = ""  # of a document that is one text
 
