@@ -29,7 +29,7 @@ from gristmill.pretrain.impact.scaling import fit
 from gristmill.pretrain.impact.significance import BETTER, WORSE, smallest_effect
 
 PIECES, BYTES, LOSS = 60, 400, 2.5  # pieces of the simulated held-out set, bytes per piece, bits per byte
-SHORTER = 0.2  # bits per byte by which runs on parts of a short arm are worse
+SHORTER = 0.2  # bits per byte by which short runs on parts of a short arm are worse
 SD = 0.0116  # bits per byte between runs of one arm, measured on models of 0.4 M parameters, 0.5 M tokens, 8 seeds
 # E, A, B, alpha, beta as printed by Hoffmann et al. (2022) and as refitted on the same runs by Besiroglu et al. (2024)
 PUBLISHED = {
@@ -72,8 +72,8 @@ def experiment(
     for name in {PARTS: list(effects), SAMPLES: others}.get(short, ()):
         mean = LOSS + effects[name]
         if short == PARTS:
-            runs[series(name, PARTS)] = runs[name][:parts] + SHORTER
-            runs[name] = rng.normal(mean + of_part[name].mean(), SD, parts)
+            runs[series(name, PARTS)] = runs[name] + SHORTER
+            runs[name] = rng.normal(mean + of_part[name].mean(), SD, count)
         else:
             runs[series(name, SAMPLES)] = rng.normal(mean, math.hypot(SD, document_sd), count)
             runs[name] = rng.normal(mean + rng.normal(0, document_sd), SD, count)
@@ -128,14 +128,14 @@ def main() -> None:
     for arms in (2, 5):
         wrong = false_findings(arms, repeats)
         print(f"{arms} equal arms: no difference found in {repeats - wrong} of {repeats} experiments")
-    for parts, trust, short in ((0, True, ""), (3, True, ""), (2, False, ""), (3, True, PARTS), (3, True, SAMPLES)):
+    for parts, trust, short in ((0, True, ""), (3, True, ""), (2, False, ""), (6, True, PARTS), (3, True, SAMPLES)):
         wrong = false_findings(2, repeats, document_sd=SD, parts=parts, trust=trust, short=short, seeds=6)
         shared = f"{parts} parts" if parts else "a part for each seed"
         shared += f", spread by {short}" if short else ""
         counted = "" if trust else ", counted as one for each seed"
         print(f"luck of documents, {shared}{counted}: no difference found in {repeats - wrong} of {repeats}")
     for short in (PARTS, SAMPLES):
-        times = found(6 * SD, repeats, document_sd=SD, parts=3, short=short, seeds=6)
+        times = found(6 * SD, repeats, document_sd=SD, parts=6, short=short, seeds=6)
         print(f"an effect of {6 * SD:.4f} bpb, luck of documents, spread by {short}: found in {times} of {repeats}")
     for seeds in (3, 6):
         effect = smallest_effect(SD, seeds, seeds, 0.02)

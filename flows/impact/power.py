@@ -87,6 +87,7 @@ def pilot(impact: ImpactRecipe, work: UPath, engine: Engine, progress: Progress,
         dealing = dealing_of(plan, work)
         if dealing.parts == 1:
             on_log("All runs share the documents of their arm, so the spread lacks that of other documents")
+        whole = [base_run(plan, work, arm, 0, parts=dealing.parts_of(arm.name)) for arm in plan.arms]
         runs = []
         for seed in range(PILOT_SEEDS):
             for arm in plan.arms:
@@ -97,7 +98,7 @@ def pilot(impact: ImpactRecipe, work: UPath, engine: Engine, progress: Progress,
         scored = read_scored(work, runs)
         losses = np.array([scored.dealt(arm.name, impact.heldout.deciding) for arm in plan.arms])
         sd, interval = pooled_sd(losses)
-        (seconds,), data = run_seconds(impact), [data_of(run) for run in runs]
+        (seconds,), data = run_seconds(impact), [data_of(run) for run in whole]
         alpha, checks = plan.looks[-1].alpha, impact.rates.check_seeds
         budgets = []
         for seeds in (look.seeds * times for times in (1, 2, 4) for look in plan.looks[-1:]):
@@ -109,7 +110,7 @@ def pilot(impact: ImpactRecipe, work: UPath, engine: Engine, progress: Progress,
                     "effect": effects[0],
                     "interval": effects[1:],
                     "bytes": needed_bytes(data, seeds),
-                    "tokens": 2 * seeds * runs[0].trained,
+                    "tokens": 2 * seeds * whole[0].trained,
                     "hours": 2 * (seeds + checks) * seconds / HOUR,
                 }
             )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from upath import UPath
 
 from gristmill.flows.engine.run_lock import exclusive_run
-from gristmill.flows.impact.documents.samples import Dealing
+from gristmill.flows.impact.documents.samples import LEAST_PARTS, Dealing
 from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, ImpactPlan, make_plan
 from gristmill.flows.impact.prepare import prepare
 from gristmill.flows.impact.rates import check_rates
@@ -76,9 +76,7 @@ def runs_of(
         counts = {"": 2}
     else:
         if name in dealing.short:
-            own = dealing.short[name][0] == name
-            others = dealing.halves(seeds) if own else seeds
-            counts = {"": others}
+            counts[""] = others = max(seeds, min(LEAST_PARTS, dealing.parts))
         counts |= {EQUAL_DOCUMENTS: min(counts[""], PAIRS)} if second else {}
         counts |= {OTHER_RATE: min(counts[""], plan.impact.rates.check_seeds)} if checked else {}
     runs = [spread_run(plan, work, name, seed, dealing) for seed in range(others)]

@@ -94,7 +94,7 @@ def legend(report: dict) -> list[str]:
             f"{spread['rest']:.4f} by everything else."
         )
     kinds = {
-        "parts": "its spread is that of runs on parts of it, which they read more often.",
+        "parts": "its spread is that of shorter runs on parts of it, which they read as often.",
         "samples": "as much text of the largest arm, read as often, is compared, too. The less certain answer counts.",
     }
     for name, kind in short.items():

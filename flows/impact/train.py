@@ -122,10 +122,16 @@ def differs_in_size(plan: ImpactPlan, work: UPath, arm: Arm) -> bool:
 
 
 def spread_run(plan: ImpactPlan, work: UPath, name: str, seed: int, dealing: Dealing) -> ArmRun:
-    """Return run number ``seed`` of a short arm on a part of its documents, or on a sample of the largest arm."""
+    """Return run number ``seed`` of a short arm on a part of its documents, or on a sample of the largest arm.
+
+    It reads its text as often as other runs of the arm read theirs, so a run on a part is short.
+    """
     other, parts = dealing.short[name]
-    run = base_run(plan, work, plan.arm(other), seed, rung=PARTS if other == name else SAMPLES, parts=parts)
-    return run._replace(arm=name)
+    if other != name:
+        return base_run(plan, work, plan.arm(other), seed, rung=SAMPLES, parts=parts)._replace(arm=name)
+    run = base_run(plan, work, plan.arm(name), seed, rung=PARTS, parts=parts)
+    steps, warmup = max(1, round(run.training.steps / parts)), round(run.training.warmup / parts)
+    return run._replace(training=run.training.model_copy(update={"steps": steps, "warmup": warmup}))
 
 
 def dealing_of(plan: ImpactPlan, work: UPath) -> Dealing:
@@ -155,12 +161,9 @@ def data_of(run: ArmRun) -> Data:
 
 
 def check_epochs(runs: list[ArmRun], most: float) -> list[str]:
-    """Return a warning for each arm that reads its documents more than twice; raise RecipeError beyond ``most``.
-
-    Runs that only give a spread may read theirs more often.
-    """
+    """Return a warning for each arm that reads its documents more than twice; raise RecipeError beyond ``most``."""
     warnings = {}
-    for run in (run for run in runs if run.rung not in (PARTS, SAMPLES)):
+    for run in (run for run in runs if run.rung not in (PARTS, SAMPLES)):  # their text is read as often
         data = data_of(run)
         if data.epochs > most:
             raise RecipeError(

@@ -2,7 +2,7 @@
 
 Arms that share documents share them in every part. An arm too short for that is read whole. If another arm is many
 times as large, other runs read as much of that, as often: a verdict must hold for these documents and for as many
-others. Else half of the runs read parts of the arm, more often, and give only the spread that its documents cause.
+others. Else short runs read parts of the arm, as often, and give only the spread that its documents cause.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,10 +35,6 @@ class Dealing(NamedTuple):
         """Return the number of parts of which a run of this arm reads one."""
         return 1 if arm in self.short else self.parts
 
-    def halves(self, seeds: int) -> int:
-        """Return the runs of each half of a short arm."""
-        return max(self.parts, -(-seeds // 2))
-
 
 class Size(NamedTuple):
     """Amount of text of an arm."""
@@ -52,21 +48,21 @@ def deal(sizes: dict[str, Size], seeds: int) -> Dealing:
     """Return how documents are dealt among up to ``seeds`` runs of each arm, by name.
 
     >>> deal({"raw": Size(9000, 1000, 900), "some": Size(400, 1000, 40)}, 6)
-    Dealing(parts=3, short={'some': ('raw', 22)})
-    >>> deal({"raw": Size(900, 1000, 90), "most": Size(600, 1000, 60)}, 6).short
-    {'raw': ('raw', 3), 'most': ('most', 3)}
+    Dealing(parts=6, short={'some': ('raw', 22)})
+    >>> deal({"raw": Size(900, 1000, 90), "most": Size(600, 1000, 45)}, 6)
+    Dealing(parts=4, short={'raw': ('raw', 4), 'most': ('most', 4)})
     """
     counts = {arm: count_parts([size[:2]], seeds) for arm, size in sizes.items()}
-    least = min(LEAST_PARTS, seeds)
-    if min(counts.values()) >= least:
-        return Dealing(min(counts.values()))
-    if min(size.documents for size in sizes.values()) < least * LEAST_DOCUMENTS:
+    least, largest = min(LEAST_PARTS, seeds), max(sizes, key=lambda arm: sizes[arm].tokens)
+    short = [arm for arm, count in counts.items() if count < least]
+    samples = {arm: sizes[largest].tokens // sizes[arm].tokens for arm in short}
+    if short and min(size.documents for size in sizes.values()) < least * LEAST_DOCUMENTS:
         return Dealing(1)
-    largest, short = max(sizes, key=lambda arm: sizes[arm].tokens), {}
-    for arm in (arm for arm, count in counts.items() if count < least):
-        samples = sizes[largest].tokens // sizes[arm].tokens
-        short[arm] = (largest, samples) if samples >= seeds else (arm, least)
-    return Dealing(least, short)
+    dealt = [arm for arm in short if samples[arm] < seeds]
+    room = {arm: counts[arm] for arm in sizes if arm not in short}
+    room |= {arm: sizes[arm].documents // LEAST_DOCUMENTS for arm in dealt}
+    parts = min(seeds, *room.values())
+    return Dealing(parts, {arm: (arm, parts) if arm in dealt else (largest, samples[arm]) for arm in short})
 
 
 def count_parts(sizes: list[tuple[int, int]], seeds: int) -> int:

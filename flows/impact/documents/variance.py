@@ -7,8 +7,8 @@ parts cost nothing while the text lasts. When there are more seeds than parts, a
 mean counts as one run.
 
 Where a run reads its text more often than that, a run on a part would repeat it more often still. Then runs on all
-documents give the mean, and runs on parts only the spread: the documents of p parts together vary it by the
-variance between parts over p.
+documents give the mean. Runs on parts give only the spread, and read their part as often as the others read all: the
+documents of p parts together vary the loss by the variance between parts over p (subsampling, Politis and Romano 1994).
 """
 
 import math

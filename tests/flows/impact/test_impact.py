@@ -71,7 +71,8 @@ def test_open_questions_get_more_seeds():
 def test_the_luck_of_documents_is_no_finding():
     luck = {"document_sd": SD, "seeds": 6}
     assert false_findings(2, 100, **luck) <= 5 and false_findings(2, 100, parts=3, **luck) <= 5
-    assert all(false_findings(2, 100, parts=3, short=kind, **luck) <= 5 for kind in (PARTS, SAMPLES))
+    assert all(false_findings(2, 100, parts=parts, short=PARTS, **luck) <= 5 for parts in (3, 6))
+    assert false_findings(2, 100, parts=3, short=SAMPLES, **luck) <= 5
     assert false_findings(2, 100, parts=2, trust=False, **luck) >= 10
 
 
@@ -262,8 +263,8 @@ def test_arms_that_runs_read_often_have_their_spread_from_parts(experiment, tmp_
     steps = round(1.2 * min(arm["tokens"] for arm in report_of(experiment)["arms"]) / 32 / 16)
     report = tried(experiment, tmp_path / "work", f"train.steps={steps}", "train.batch_size=32", "budget.max_seeds=5")
     (row,) = report["questions"]
-    assert row["verdict"] != "withheld" and row["samples"] == [3, 3] and report["parts"] == 3
-    assert set(report["short"]) == {"raw", "full"} and "parts of it, which they read more often" in " ".join(
+    assert row["verdict"] != "withheld" and row["samples"] == [3, 3] and report["parts"] == 5
+    assert set(report["short"]) == {"raw", "full"} and "parts of it, which they read as often" in " ".join(
         report["legend"]
     )
     raw, _ = report["arms"]
@@ -276,6 +277,8 @@ def test_arms_that_runs_read_often_have_their_spread_from_parts(experiment, tmp_
         json.loads(path.read_text())["settings"] for path in (tmp_path / "work" / "runs").glob("raw-parts-*/run.json")
     ]
     assert len({each["tokens"] for each in settings}) == 3
+    parts = (tmp_path / "work" / "runs").glob("raw-parts-*/summary.json")
+    assert {json.loads(path.read_text())["steps"] for path in parts} == {round(steps / 5)}
 
 
 def test_a_small_share_has_its_spread_from_samples_of_the_largest_arm(experiment, tmp_path):
