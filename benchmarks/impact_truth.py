@@ -7,8 +7,8 @@ difference and the seconds. Questions that RESULTS holds are not asked again, so
 At the end, or with ``--limit 0``, it prints right verdicts, wrong findings on nulls and wrong directions.
 
 - *salad*: a third of 12 MB, or half of 1.5 MB, has shuffled words; it is removed. Truth: better.
-- *copies*: a third of 12 MB, or half of 0.6 MB, are copies of 20 documents; they are removed. Truth: better, since a
-  run meets each of them seven times at 0.05 epochs of 12 MB, and ten times at one of 0.6 MB.
+- *copies*: a third of 12 MB, or half of 1.5 MB, are copies of 20 documents; they are removed. Truth: better, since a
+  run meets each of them seven times at 0.05 epochs of 12 MB, and 25 times at one of 1.5 MB.
 - *fewer*: a twentieth of the documents, at equal tokens: read 8 times. Truth: worse.
 - *half*, *third*: random shares against each other. Truth: nothing, at any size.
 """
@@ -65,7 +65,7 @@ def questions() -> list[Truth]:
     two questions.
     """
     found = [Truth("salad", size, 0.05 if size > 2 else 0.3, k, "better") for size in (12, 1.5) for k in range(6)]
-    found += [Truth("copies", size, 0.05 if size > 2 else 1.0, k, "better") for size in (12, 0.6) for k in range(6)]
+    found += [Truth("copies", size, 0.05 if size > 2 else 1.0, k, "better") for size in (12, 1.5) for k in range(6)]
     found += [Truth("fewer", 1.5, 0.4, k, "worse") for k in range(12)]
     for kind, size, epochs in (
         *(("half", size, epochs) for size, epochs in ((12, 0.05), (3, 0.2), (1.5, 0.4), (1.5, 1.5))),
