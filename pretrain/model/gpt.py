@@ -58,12 +58,13 @@ class Attention(nn.Module):
         self.out = nn.Linear(self.sizes[0], shape.d_model, shape.bias)
 
     def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
-        shape, parts = self.shape, self.qkv(x_BTD).split(self.sizes, -1)
-        q_BHTC, k_BKTC, v_BKTC = (split_heads(part, shape) for part in parts)
+        shape, (queries, keys, values) = self.shape, self.sizes
+        qk, v_BKTC = (split_heads(part, shape) for part in self.qkv(x_BTD).split((queries + keys, values), -1))
         if shape.qk_norm:
-            q_BHTC, k_BKTC = (F.rms_norm(x, (shape.head_dim,), eps=shape.norm_eps) for x in (q_BHTC, k_BKTC))
+            qk = F.rms_norm(qk, (shape.head_dim,), eps=shape.norm_eps)
         if ctx.rope:
-            q_BHTC, k_BKTC = apply_rope(q_BHTC, ctx.rope), apply_rope(k_BKTC, ctx.rope)
+            qk = apply_rope(qk, ctx.rope)
+        q_BHTC, k_BKTC = qk.split((shape.n_heads, shape.key_heads), 1)
         if cache:
             k_BKTC, v_BKTC = cache.extend(layer, k_BKTC, v_BKTC)
         return self.out(attend((q_BHTC, k_BKTC, v_BKTC), ctx.mask, shape, self.training, ctx.causal))

@@ -95,11 +95,11 @@ class _SummedNats(torch.autograd.Function):
         for x, target, gradient in zip(x_ND.split(rows), targets_N.split(rows), x_gradient.split(rows), strict=True):
             scored = target != IGNORE_INDEX
             index = target.clamp(min=0)[:, None]
-            logits = F.linear(x.to(kind), output, None if bias_V is None else bias_V.to(kind))
-            logs = F.log_softmax(logits, -1, dtype=total.dtype)
-            total -= logs.gather(1, index)[scored].sum()
-            slope = logs.exp_()  # d loss / d logits: the probabilities, minus 1 at the target
-            slope.scatter_add_(1, index, slope.new_full((), -1.0).expand_as(index))
+            logits = F.linear(x.to(kind), output, None if bias_V is None else bias_V.to(kind)).to(total.dtype)
+            wanted, top = logits.gather(1, index), logits.amax(-1, keepdim=True)
+            slope = torch.softmax(logits, -1, out=logits)  # one exp for each logit: a log-softmax needs two
+            total += (top - slope.amax(-1, keepdim=True).log() - wanted)[scored].sum()
+            slope.scatter_add_(1, index, slope.new_full((), -1.0).expand_as(index))  # now d loss / d logits
             slope = slope.mul_(scored[:, None]).to(kind)
             gradient.copy_(slope @ output)
             if output_gradient is not None:
