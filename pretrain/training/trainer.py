@@ -1,14 +1,15 @@
 """A training step on any number of processes, and the guard that stops a diverged run."""
 
 from collections import deque
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from threading import Lock
 from typing import Literal
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from gristmill.pipelines.errors import RecipeError, TrainingDiverged
@@ -24,6 +25,7 @@ from gristmill.pretrain.training.optim import Schedule, lr_at, make_optimizers
 # Muon and 5.68 with AdamW, whose steps take 14 % less time. Best rates of Adam fall as 1 / width (2203.03466).
 DEFAULT_LR = {"muon": 1e-2, "adamw": 3e-3}
 DEFAULT_LR_WIDTH = 128
+RANDOM = Lock()  # torch's generator, which dropout draws from, is one for all threads
 
 
 class TrainSettings(Settings):
@@ -63,6 +65,8 @@ class Trainer:
         self.device = machine.init_device(world.local_rank)
         self.dtype = machine.precision(self.device)
         self.model = model.to(self.device)
+        layers = (each for each in model.modules() if isinstance(each, nn.Dropout))  # an adapter's, too
+        self.drops = model.shape.dropout > 0 or any(each.p > 0 for each in layers)
         betas = training.beta1, training.beta2
         if not any(weight.requires_grad for weight in model.parameters()):
             raise RecipeError("a quantized model has no weight to train; add --method prefix, or take its float run")
@@ -81,16 +85,14 @@ class Trainer:
         means would give rows with few targets more weight.
         """
         self.model.train()
-        # Of dropout: no random state to save. torch.manual_seed formats a stack for CUDA, 3 % of a small model's step.
-        dropout = torch.default_generator if self.device.type == "cpu" else torch
-        dropout.manual_seed(key(self.training.seed, number, self.world.rank))
         targets = torch.tensor(float((batch.targets != IGNORE_INDEX).sum()), device=self.device)
         self.world.sum(targets)
         targets.clamp_(min=1)  # of rows in which nothing is learned
         total, parts = torch.zeros((), device=self.device), list(self._micro_batches(batch))
-        for part in parts:
-            with self._no_sync(part is not parts[-1]):
-                total += self._backward(part, self.world.size / targets)  # DistributedDataParallel averages gradients
+        with self._dropout(number):
+            for part in parts:
+                with self._no_sync(part is not parts[-1]):
+                    total += self._backward(part, self.world.size / targets)  # DistributedDataParallel averages them
         self.world.sum(total)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.grad_clip)
         lr = self.lr(number)
@@ -100,6 +102,16 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return total / targets, norm
+
+    @contextmanager
+    def _dropout(self, number: int) -> Iterator[None]:
+        """Seed dropout with the step, so there is no random state to save; threads whose models drop take turns."""
+        if not self.drops:
+            yield
+            return
+        with RANDOM:
+            torch.manual_seed(key(self.training.seed, number, self.world.rank))
+            yield
 
     def _backward(self, part: list[Tensor], weight: Tensor) -> Tensor:
         """Accumulate the weighted gradients of a micro-batch; return its nats, without the balance of experts."""

@@ -1,6 +1,7 @@
 """Steps are the same however their sequences are cut up, and a run that has run away is stopped."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -78,6 +79,13 @@ def test_seeds_decide_and_nothing_else():
     assert losses()[0] == losses()[0]
     shape = SHAPE.model_copy(update={"dropout": 0.2})
     assert losses(shape=shape, seed=1)[0] != losses(shape=shape, seed=2)[0]
+
+
+def test_models_that_drop_train_the_same_beside_others_in_threads():
+    shape = SHAPE.model_copy(update={"dropout": 0.2})
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda seed: losses(shape=shape, seed=seed)[0], (1, 2, 1)))
+    assert found == [losses(shape=shape, seed=seed)[0] for seed in (1, 2, 1)]
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
