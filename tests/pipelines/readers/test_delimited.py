@@ -90,6 +90,7 @@ def test_a_broken_quote_costs_no_other_row(read, rows, quoting, data):
     raw = [table([row], quoting=quoting) for row in [header, *rows]]
     hit = data.draw(st.integers(1, len(rows)))
     assume("\n" not in "".join(rows[hit - 1]))
+    assume(not (rows[hit:] and rows[hit][0].startswith("\n")))  # its opening quote would close a field: sound CSV
     places = [i for i, byte in enumerate(raw[hit]) if byte == ord('"')]
     assume(places)
     at = data.draw(st.sampled_from(places))
