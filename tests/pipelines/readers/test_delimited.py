@@ -90,7 +90,6 @@ def test_a_broken_quote_costs_no_other_row(read, rows, quoting, data):
     raw = [table([row], quoting=quoting) for row in [header, *rows]]
     hit = data.draw(st.integers(1, len(rows)))
     assume("\n" not in "".join(rows[hit - 1]))
-    assume(not (rows[hit:] and rows[hit][0].startswith("\n")))  # its opening quote would close a field: sound CSV
     places = [i for i, byte in enumerate(raw[hit]) if byte == ord('"')]
     assume(places)
     at = data.draw(st.sampled_from(places))
@@ -100,7 +99,8 @@ def test_a_broken_quote_costs_no_other_row(read, rows, quoting, data):
     offsets = [reject["offset"] for reject in rejects]
     for k, row in enumerate(rows, 1):
         begin = sum(map(len, raw[:k]))
-        if k != hit and row not in texts:
+        closes = k == hit + 1 and row[0].startswith("\n")  # its opening quote ends the broken field: sound CSV
+        if k != hit and not closes and row not in texts:
             assert any(begin <= offset < begin + len(raw[k]) for offset in offsets), row
 
 
