@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 ROOMS := pipelines filters dedup tokenizers_lab pretrain flows
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 	--max-worker-restart 0
+APART := apart() { $(PYTHON) -m venv --without-pip $$1 && \
+	UV_FIND_LINKS="$$PIP_FIND_LINKS" build/uv/bin/uv pip install --quiet --python "$$@"; }
 CHECKS := tests/test_layers.py tests/test_prose.py tests/test_doctests.py
 
 unexport PYTHONDONTWRITEBYTECODE # or each command compiles our modules again: 0.6 CPU s
@@ -95,16 +97,18 @@ lint: develop
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The tools that benchmarks compare with; two do not install beside the others.
-peers:
-	for peer in .venv:--requirement=benchmarks/peers.txt "juicer:py-data-juicer==1.6.1 aiohttp==3.14.5" \
-		text-dedup:text-dedup==0.4.0; do \
-		$(PYTHON) -m venv build/peers/$${peer%%:*} && build/peers/$${peer%%:*}/bin/python -m pip install --quiet \
-		--disable-pip-version-check $${peer#*:} || exit 1; done
+# The tools that benchmarks compare with; two do not install beside the others. pip took over an hour to resolve them,
+# uv takes seconds; it reads no settings of pip.
+peers: build/uv
+	$(APART); for peer in .venv:--requirement=benchmarks/peers.txt "juicer:py-data-juicer==1.6.1 aiohttp==3.14.5" \
+		text-dedup:text-dedup==0.4.0; do apart build/peers/$${peer%%:*} $${peer#*:} || exit 1; done
 
 # The trainers' readers of token files, each in an environment of its own: their pins do not meet.
-interop:
-	for client in megatron:megatron-core==0.16.1 litdata:litdata==0.2.76 mds:mosaicml-streaming==0.13.0 \
+interop: build/uv
+	$(APART); for client in megatron:megatron-core==0.16.1 litdata:litdata==0.2.76 mds:mosaicml-streaming==0.13.0 \
 		"datatrove:datatrove==0.10.1 xxhash==3.8.2 tokenizers"; do \
-		$(PYTHON) -m venv build/interop/$${client%%:*} && build/interop/$${client%%:*}/bin/python -m pip install --quiet \
-		--disable-pip-version-check torch==2.13.0 $${client#*:}; done
+		apart build/interop/$${client%%:*} torch==2.13.0 $${client#*:} || exit 1; done
+
+build/uv:
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
