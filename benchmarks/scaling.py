@@ -21,7 +21,7 @@ import polars as pl
 from upath import UPath
 
 from benchmarks.near_duplicates import read, write
-from gristmill.dedup.near.near_duplicates import NearDuplicates, find_near_duplicates
+from gristmill.dedup.near.near_duplicates import NearDuplicates, find_buckets, select_documents
 from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.storage.shards import write_shard
@@ -61,18 +61,18 @@ def run(folder: Path, memory_mb: int) -> None:
     """Measure one size. A first pass over a few documents loads the kernels."""
     settings = NearDuplicates(memory_mb=memory_mb)
     deduplicate(folder / "few", settings)
-    corpus, seconds, found, counts = deduplicate(folder / "all", settings)
+    corpus, seconds, removed, counts = deduplicate(folder / "all", settings)
     peak = peak_mb()
-    megabytes = sum(corpus.measured(part, ["bytes"])["bytes"].to_numpy().sum() for part in corpus.parts) / 1e6
+    texts = (text for part in corpus.parts for text in corpus.texts(part, np.arange(corpus.rows[part])))
+    megabytes = sum(text.data.size for text in texts) / 1e6
     speeds = ", ".join(f"{stage} {megabytes / spent:.1f}" for stage, spent in seconds.items())
-    removed = found["duplicate_of"].is_not_null().sum()
     print(f"{megabytes:.0f} MB: {speeds} MB per CPU second, peak {peak} MB, {removed} removed, {counts}")
     each = [counts["cluster_bytes"] / max(n, 1) for n in (corpus.n_documents, counts["candidates"])]
     print("  cluster stage {:.1f} bytes per document, {:.1f} per candidate".format(*each), flush=True)
 
 
-def deduplicate(folder: Path, settings: NearDuplicates) -> tuple[Corpus, dict[str, float], pl.DataFrame, dict]:
-    """Measure and decide; return the corpus, the CPU seconds of both stages, the duplicates and the counts."""
+def deduplicate(folder: Path, settings: NearDuplicates) -> tuple[Corpus, dict[str, float], int, dict]:
+    """Measure and decide; return the corpus, the CPU seconds of both stages, the number of duplicates, and counts."""
     parts = [path.stem for path in sorted((folder / "documents").glob("*.parquet"))]
     corpus = Corpus(UPath(folder / "documents"), UPath(folder / "measures"), parts, lambda _, n: np.ones(n, bool))
     began = time.process_time()
@@ -81,9 +81,11 @@ def deduplicate(folder: Path, settings: NearDuplicates) -> tuple[Corpus, dict[st
         measured = pl.concat(settings.measure(Batch(text)) for text in corpus.texts(part, everything)).to_arrow()
         write_shard(corpus.measures / f"{part}.parquet", [measured], measured.schema)
     middle = time.process_time()
-    found, counts = find_near_duplicates(settings, corpus, folder / "scratch")
+    scratch = folder / "scratch"
+    clusters, counts = select_documents(settings, corpus, find_buckets(settings, corpus, scratch), scratch)
+    removed = sum(clusters.of_part(part)["duplicate_of"].count() for part in parts)
     ended = time.process_time()
-    return corpus, {"measure": middle - began, "decide": ended - middle, "both": ended - began}, found, counts
+    return corpus, {"measure": middle - began, "decide": ended - middle, "both": ended - began}, removed, counts
 
 
 def peak_mb() -> int:

@@ -16,10 +16,9 @@ from gristmill.dedup.exact.normalize import hash_normalized
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.spill import Spill
-from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.canonical import canonical
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_shard
+from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicate_verdict
 
 RULE = "exact_duplicate"
 PARTITION_ROWS = 4_000_000  # documents grouped at a time: 40 bytes each, 160 MB
@@ -45,27 +44,29 @@ class Exact(IndexedStep):
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: duplicates break ``exact_duplicate`` with similarity and threshold 1."""
-        yield from duplicates_by_shard(
-            find_duplicates(self, corpus.with_indices(self.indices()), scratch), corpus, RULE, 1.0
-        )
+        found = find_duplicates(self, corpus.with_indices(self.indices()), scratch)
+        for part, first in corpus.first.items():
+            mine = found.filter(pl.col("number").is_between(first, first + corpus.rows[part], "left"))
+            duplicates = mine.select(pl.col("number") - first, pl.exclude("number")).rename({"number": "row"})
+            yield duplicate_verdict(part, corpus.rows[part], duplicates, RULE, 1.0)
 
 
 def find_duplicates(settings: Exact, corpus: Corpus, scratch: Path) -> pl.DataFrame:
-    """Return one row for each document to drop: part, row in the shard, duplicate_of (an id), in_index, similarity.
+    """Return one row for each document to drop: number, duplicate_of (an id), in_index, similarity.
 
-    Memory: 40 bytes per document for PARTITION_ROWS documents, and the ids of the duplicates.
+    Memory: 40 bytes per document for PARTITION_ROWS documents, and 90 for each duplicate.
     """
     same = find_same(corpus, scratch)
-    numbers = same["number"].to_numpy()
-    ranked = rank_documents(corpus, numbers, settings.source_priority, settings.quality_column)
-    ranked = ranked.with_columns(same[ranked["position"].to_numpy()].select("high", "low"))
-    kept = ranked.group_by("high", "low", maintain_order=True).agg(
-        pl.first(ID).alias("duplicate_of"), pl.first("position").alias("kept"), pl.first("indexed").alias("in_index")
-    )
-    joined = ranked.join(kept, on=["high", "low"], maintain_order="left")
-    dropped = ~pl.col("indexed") & ((pl.col("position") != pl.col("kept")) | pl.lit(settings.drop == "all"))
-    dropped = dropped & pl.col("in_index") if settings.only_against else dropped
-    return joined.filter(dropped).select("part", "row", "duplicate_of", "in_index", pl.lit(1.0).alias("similarity"))
+    order_by = settings.source_priority, settings.quality_column
+    keep_order = rank_documents(corpus, same["number"].to_numpy(), scratch, *order_by)
+    ranked = same[keep_order.order]
+    joined = ranked.with_columns(pl.first("number").over("high", "low").alias("kept"))
+    in_index = pl.col("kept") >= corpus.n_documents
+    dropped = (pl.col("number") != pl.col("kept")) | pl.lit(settings.drop == "all")
+    dropped = dropped & (pl.col("number") < corpus.n_documents) & (in_index | pl.lit(not settings.only_against))
+    found = joined.filter(dropped).sort("number").select("number", "kept", in_index.alias("in_index"))
+    names = keep_order.names(found["kept"].to_numpy()).alias("duplicate_of")
+    return found.select("number", names, "in_index", pl.lit(1.0).alias("similarity"))
 
 
 def find_same(corpus: Corpus, scratch: Path) -> pl.DataFrame:

@@ -23,18 +23,17 @@ from upath import UPath
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.candidates import Numbers, find_candidates, load, renumber
-from gristmill.dedup.near.compare import CandidateSets, Similarities, candidate_sets
+from gristmill.dedup.near.clusters import REPORT, Clusters
+from gristmill.dedup.near.compare import CandidateSets, candidate_sets
 from gristmill.dedup.near.greedy import GreedySelection
 from gristmill.dedup.near.lsh import optimal_bands, write_bands
 from gristmill.dedup.near.minhash import minhash_signatures
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import (
     ShardVerdict,
     StageTask,
-    duplicates_by_shard,
-    rows_by_part,
+    duplicate_verdict,
     scratch_beside,
 )
 from gristmill.pipelines.steps.step import Output, Written
@@ -43,10 +42,6 @@ from gristmill.pipelines.storage.shards import read_shard, write_measures
 
 BUCKETS, MEMBERS = "buckets", "members"  # stage, and the column of its files
 RULE = "near_duplicate"
-REPORT = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "cluster_size": pl.Int64} | {
-    "duplicate_of": pl.String, "in_index": pl.Boolean, "similarity": pl.Float64, "mark_similarity": pl.Float64,
-    "containment": pl.Float64,
-}  # fmt: skip
 
 
 class NearDuplicates(IndexedStep):
@@ -96,12 +91,13 @@ class NearDuplicates(IndexedStep):
         The report ``clusters`` has the columns of REPORT for every document that is like another.
         """
         files = copy_buckets(corpus.stage_folder / BUCKETS, scratch)
-        found, _ = select_documents(self, corpus.with_indices(self.indices()), files, scratch)
-        dropped = found.filter(pl.col("duplicate_of").is_not_null())
-        clusters_of = rows_by_part(found)
-        for verdict in duplicates_by_shard(dropped, corpus, RULE, self.threshold):
-            clusters = clusters_of(verdict.part).drop("part", "row")
-            yield verdict._replace(reports={"clusters": clusters})
+        clusters, _ = select_documents(self, corpus.with_indices(self.indices()), files, scratch)
+        for part in corpus.parts:
+            found = clusters.of_part(part)
+            dropped = found.filter(pl.col("duplicate_of").is_not_null())
+            verdict = duplicate_verdict(part, corpus.rows[part], dropped, RULE, self.threshold)
+            yield verdict._replace(reports={"clusters": found.drop("row")})
+        shutil.rmtree(scratch)
 
 
 def write_buckets(settings: NearDuplicates, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
@@ -141,19 +137,23 @@ def find_buckets(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> lis
 
 
 def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> tuple[pl.DataFrame, dict]:
-    """Return every document of a cluster of two or more (columns REPORT; dropped ones have duplicate_of), and counts.
+    """Return every document of a cluster of two or more (part and REPORT; dropped ones have duplicate_of), and counts.
 
     ``scratch`` is a folder on a local disk, emptied first.
     """
-    return select_documents(settings, corpus, find_buckets(settings, corpus, scratch), scratch)
+    clusters, counts = select_documents(settings, corpus, find_buckets(settings, corpus, scratch), scratch)
+    frames = [clusters.of_part(part).insert_column(0, pl.lit(part).alias("part")) for part in corpus.shards]
+    shutil.rmtree(scratch)
+    return pl.concat([pl.DataFrame(schema={"part": pl.String, **REPORT}), *frames]), counts
 
 
 def select_documents(
     settings: NearDuplicates, corpus: Corpus, files: list[Path], scratch: Path
-) -> tuple[pl.DataFrame, dict]:
-    """Select the documents to keep among those in the buckets of ``files``; return as `find_near_duplicates`.
+) -> tuple[Clusters, dict]:
+    """Select the documents to keep among those in the buckets of ``files``; return their clusters, and counts.
 
-    The files lie in ``scratch``, which is removed. It takes 8 bytes for each shingle of a candidate.
+    The files lie in ``scratch``. The clusters need the folder, which takes 8 bytes for each shingle of a candidate, and
+    the candidates' ids.
     """
     numbers = Numbers()
     for file in files:
@@ -169,26 +169,21 @@ def select_documents(
     for *found, bytes in map_threads(read_sets, texts):
         sets.append(*found)
         live.append(bytes)
-    ranked = rank_documents(corpus, candidates, settings.source_priority, settings.quality_column, np.concatenate(live))
-    ranked.write_parquet(scratch / "ranked.parquet")
-    position = ranked["position"].to_numpy().astype(np.int32)  # among the candidates, by rank
-    ranks = np.empty(position.size, np.int32)
-    ranks[position] = np.arange(position.size, dtype=np.int32)
-    renumber(files, candidates, ranks)
-    n_indexed = int(ranked["indexed"].sum())
-    del ranked, ranks, candidates, live
+    order_by = settings.source_priority, settings.quality_column
+    keep_order = rank_documents(corpus, candidates, scratch, *order_by, np.concatenate(live))
+    order = keep_order.order
+    renumber(files, candidates, keep_order.ranks.astype(np.int32))
+    n_indexed = int((candidates >= corpus.n_documents).sum())
     n_keepers = n_indexed if settings.only_against else None
-    greedy = GreedySelection(position.size, settings.max_comparisons, n_indexed, n_keepers)
-    greedy.run(lambda: map(load, files), lambda left, right: sets.are_alike(position[left], position[right]))
-    ranked = pl.read_parquet(scratch / "ranked.parquet", glob=False)
-    clusters = _describe(greedy, ranked, lambda a, b: sets.compare(position[a], position[b]), settings.drop == "all")
-    shutil.rmtree(scratch)
+    greedy = GreedySelection(order.size, settings.max_comparisons, n_indexed, n_keepers)
+    greedy.run(lambda: map(load, files), lambda left, right: sets.are_alike(order[left], order[right]))
+    clusters = Clusters(corpus, keep_order, sets, greedy, settings.drop == "all")
     counts = {
-        "candidates": position.size,
+        "candidates": order.size,
         "compared": greedy.compared,
         "limit_reached": int(greedy.limit_reached.sum()),
     }
-    return clusters, counts | {"cluster_bytes": greedy.bytes + position.nbytes + sets.nbytes}
+    return clusters, counts | {"cluster_bytes": clusters.nbytes}
 
 
 def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -> int:
@@ -201,33 +196,3 @@ def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -
         signatures = column.flatten().to_numpy().reshape(-1, settings.num_perm)[rows]
     write_bands(UPath(path), signatures, corpus.first[part] + rows, *settings.bands)
     return rows.size * settings.bands[0]
-
-
-def _describe(
-    greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable[..., Similarities], drop_all: bool
-) -> pl.DataFrame:
-    """Return the clusters of two and more, members in keep order: columns REPORT.
-
-    With ``drop_all`` a document that has copies is a duplicate of itself, as similar as its most similar copy.
-    """
-    sizes = np.bincount(greedy.cluster, minlength=greedy.cluster.size)
-    removed = np.flatnonzero(greedy.kept_by != np.arange(greedy.kept_by.size))
-    found = compare(removed, greedy.kept_by[removed])
-    ids = ranked[ID]
-    kept = ranked[greedy.kept_by[removed]].select(pl.col(ID).alias("duplicate_of"), pl.col("indexed").alias("in_index"))
-    dropped = kept.with_columns(
-        rank=removed,
-        similarity=found.words,
-        mark_similarity=pl.Series(found.marks).fill_nan(None),
-        containment=found.containment,
-    )
-    if drop_all:
-        keepers = dropped.with_columns(rank=greedy.kept_by[removed].astype(np.int64)).filter(~pl.col("in_index"))
-        keepers = keepers.group_by("duplicate_of", "in_index", "rank", maintain_order=True).agg(pl.all().max())
-        dropped = pl.concat([dropped, keepers])
-    members = ranked.with_columns(
-        pl.int_range(pl.len()).alias("rank"),
-        pl.Series("cluster_size", sizes[greedy.cluster]),
-        ids.gather(greedy.cluster).alias("cluster"),
-    ).filter(pl.col("cluster_size") > 1)
-    return members.join(dropped, on="rank", how="left", maintain_order="left").select(*REPORT)

@@ -1,33 +1,18 @@
 """Verification of candidates: Jaccard similarity and containment of whole shingle sets."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from gristmill.dedup.ragged_file import RaggedFile
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel
-from gristmill.pipelines.ragged import Ragged
 
 
-class ShingleSets:
+class ShingleSets(RaggedFile):
     """Shingle sets of many documents in a file. Memory: 8 bytes per document, and the sets being compared."""
 
     def __init__(self, path: Path):
-        self.path, self.size, self.ends = path, 0, [np.zeros(1, np.int64)]
-
-    def append(self, sets: Ragged) -> None:
-        """Add the sets of the next documents."""
-        with self.path.open("ab") as file:
-            sets.data.tofile(file)
-        self.ends.append(self.size + sets.offsets[1:])
-        self.size += int(sets.offsets[-1])
-
-    @property
-    def offsets(self) -> np.ndarray:
-        """Begin of each set in the file, and the end of the last: int64[n + 1]."""
-        if len(self.ends) > 1:  # once, not at each call of `append`: a corpus has thousands of row groups
-            self.ends = [np.concatenate(self.ends)]
-        return self.ends[0]
+        super().__init__(path, np.dtype(np.uint64))
 
     def compare(self, left: np.ndarray, right: np.ndarray, threshold: float, memory: int) -> tuple:
         """Return the Jaccard similarity of each pair of set numbers, and the share of the left set found in the right.
@@ -48,24 +33,6 @@ class ShingleSets:
             containment[some] = common / np.maximum(a, 1)
             begin = end
         return similarity, containment
-
-    def read(self, documents: np.ndarray) -> Ragged:
-        """Read the sets of ascending documents, adjacent ones in one read.
-
-        mmap is not used: Linux maps 16 pages around each touched one, so the whole file counted as memory.
-        """
-        begins, ends = self.offsets[documents], self.offsets[documents + 1]
-        offsets = np.append(0, np.cumsum(ends - begins))
-        data = np.empty(offsets[-1], np.uint64)
-        runs = np.append(np.flatnonzero(np.diff(documents, prepend=-2) != 1), documents.size)
-        if data.size:
-            with self.path.open("rb", buffering=0) as file:
-                for first, last in pairwise(runs.tolist()):
-                    file.seek(8 * int(begins[first]))
-                    room = data[offsets[first] : offsets[last]].data.cast("B")
-                    while room:  # one read returns at most 2 GB
-                        room = room[file.readinto(room) :]
-        return Ragged(offsets, data)
 
 
 @allocating_kernel

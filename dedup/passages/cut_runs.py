@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from gristmill.dedup.keep_order import KeepOrder
 from gristmill.dedup.passages.near_repeated import PassageMatches
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
@@ -19,15 +20,15 @@ def cut_shard(
     corpus: Corpus,
     part: str,
     repeats: np.ndarray,
-    ids: pl.DataFrame,
+    keep_order: KeepOrder,
     matches: PassageMatches,
     window: int,
     min_bytes: int,
 ) -> tuple[pa.Table, pl.DataFrame, pl.DataFrame]:
     """Return one shard's spans to cut (schema SPAN), each document's counts, and the passages cut (columns FOUND).
 
-    ``repeats`` int64[m, 3] holds row, first passage and keeper of each repeated run of ``window`` passages; ``ids``
-    has number and id of the keepers. The counts are passages, passages_left and words_left.
+    ``repeats`` int64[m, 3] holds row, first passage and keeper of each repeated run of ``window`` passages. The
+    counts are passages, passages_left and words_left.
     """
     table = corpus.measured(part, ["hash", "start", "length", "breaks", "words"])
     lists = {name: Ragged.from_lists(table[name]) for name in table.column_names}
@@ -50,7 +51,7 @@ def cut_shard(
     places = np.flatnonzero(dropped)
     rows = np.searchsorted(offsets, places, "right") - 1
     names = corpus.columns(part, [ID], np.arange(corpus.rows[part]))[ID].cast(pl.String)
-    kept = pl.DataFrame({"document": keeper[places]}).join(ids, on="document", how="left", maintain_order="left")[ID]
+    kept = keep_order.names(keeper[places])
     ranges = lists["start"].data[places], lists["length"].data[places]
     _, similarity = matches.keeper(lists["hash"].data[places])
     found = pl.DataFrame(dict(zip(FOUND, (names.gather(rows), *ranges, kept, similarity), strict=True)), FOUND)

@@ -8,7 +8,7 @@
 
 So every dropped passage has a kept one at or above the threshold. A passage like no other costs its bands only.
 
-Memory beyond a shard and a partition: 36 bytes per candidate, 24 per dropped one, and the ids of their documents.
+Memory beyond a shard and a partition: 36 bytes per candidate, 24 per dropped one, and 70 for each of their documents.
 """
 
 import shutil
@@ -109,7 +109,7 @@ def match_passages(
     """
     scratch.mkdir()
     hashes, files = find_candidates(*_spill(near, corpus, memory, scratch), memory, scratch)
-    documents, first = _first_positions(corpus, hashes, order_by)
+    documents, first = _first_positions(corpus, hashes, order_by, scratch)
     order = np.argsort(first)  # the candidates in keep order
     ranks = np.empty(hashes.size, np.int32)
     ranks[order] = np.arange(hashes.size, dtype=np.int32)
@@ -160,7 +160,9 @@ def _long_passages(corpus: Corpus, part: str) -> tuple[np.ndarray, np.ndarray, n
     return hashes.data[mine].view(np.int64), corpus.first[part] + row, mine - hashes.offsets[row]
 
 
-def _first_positions(corpus: Corpus, candidates: np.ndarray, order_by: tuple) -> tuple[np.ndarray, np.ndarray]:
+def _first_positions(
+    corpus: Corpus, candidates: np.ndarray, order_by: tuple, scratch: Path
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the documents that hold candidates, in keep order, and each candidate's first position."""
 
     def occurrences():
@@ -171,14 +173,13 @@ def _first_positions(corpus: Corpus, candidates: np.ndarray, order_by: tuple) ->
             yield at[mine], document[mine], passage[mine]
 
     documents = np.concatenate([np.zeros(0, np.int64), *(np.unique(document) for _, document, _ in occurrences())])
-    position = rank_documents(corpus, documents, *order_by)["position"].to_numpy()
-    ranks = np.empty(position.size, np.uint64)
-    ranks[position] = np.arange(position.size, dtype=np.uint64)
+    keep_order = rank_documents(corpus, documents, scratch, *order_by)
+    ranks = keep_order.ranks.astype(np.uint64)
     first = np.full(candidates.size, np.iinfo(np.uint64).max)
     for which, document, passage in occurrences():
         rank_of = ranks[np.searchsorted(documents, document)]
         np.minimum.at(first, which, rank_of << PASSAGE | passage.astype(np.uint64))
-    return documents[position], first
+    return documents[keep_order.order], first
 
 
 def _write_sets(

@@ -30,7 +30,7 @@ from gristmill.dedup.spill import Spill
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import ID, LANGUAGE
+from gristmill.pipelines.schema import LANGUAGE
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import violation_lists
@@ -141,7 +141,7 @@ def find_repeats(
     ``kept_in`` is the document with the first copy of a passage's run. The most frequent passages of the whole corpus
     come with the first shard.
 
-    Memory: one partition of the passages, and 8 bytes and the id of each document with a repeat.
+    Memory: one partition of the passages, and 70 bytes for each document with a repeat.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -165,11 +165,8 @@ def find_repeats(
         numbers.add(rows["document"])
     spill.remove()
     documents = numbers.distinct()
-    ranked = rank_documents(corpus, documents, *order_by)
-    position = ranked["position"].to_numpy()
-    ids, ranks = pl.DataFrame({"document": documents[position], ID: ranked[ID]}), np.empty(position.size, np.int64)
-    ranks[position] = np.arange(position.size)
-    copied = []
+    keep_order = rank_documents(corpus, documents, scratch, *order_by)
+    ranks, copied = keep_order.ranks, []
     for partition in range(partitions):
         with np.load(scratch / f"{partition}.npz") as saved:
             offsets, rows = saved["offsets"], saved["rows"]
@@ -183,7 +180,7 @@ def find_repeats(
 
     def cut(part: str) -> tuple:
         repeats = np.fromfile(scratch / f"{part}.rows", np.int64).reshape(-1, 3)
-        return cut_shard(corpus, part, repeats, ids, matches, settings.window, settings.min_bytes)
+        return cut_shard(corpus, part, repeats, keep_order, matches, settings.window, settings.min_bytes)
 
     for part, cuts in zip(corpus.parts, map_threads(cut, corpus.parts), strict=True):
         yield part, *cuts, top

@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from gristmill.dedup.keep_order import rank_documents
+from gristmill.dedup.keep_order import KeepOrder, rank_documents
 from gristmill.dedup.substrings.token_windows import (
     CHARACTER,
     cut_spans,
@@ -106,9 +106,9 @@ def find_substrings(
     ):
         (scratch / name).touch()
     _spill(settings, corpus, _seen_again(settings, corpus, size), scratch, partitions)
-    ids = _resolve(settings, corpus, scratch, partitions)
+    keep_order = _resolve(settings, corpus, scratch, partitions)
     for part in corpus.parts:
-        yield part, *_spans(settings, corpus, part, scratch / f"{part}.rows", ids)
+        yield part, *_spans(settings, corpus, part, scratch / f"{part}.rows", keep_order)
     shutil.rmtree(scratch)
 
 
@@ -149,8 +149,8 @@ def _spill(settings: Substrings, corpus: Corpus, again: np.ndarray, scratch: Pat
                     mine.tofile(file)
 
 
-def _resolve(settings: Substrings, corpus: Corpus, scratch: Path, partitions: int) -> pl.DataFrame:
-    """Decide which windows are kept, in a file for each shard; return number and id of the documents that keep some.
+def _resolve(settings: Substrings, corpus: Corpus, scratch: Path, partitions: int) -> KeepOrder:
+    """Decide which windows are kept, in a file for each shard; return the order of the documents that have some.
 
     The files hold int64 rows: row, token, and keeper, which is -1 - (the document that keeps it) for a repeat.
     """
@@ -159,10 +159,8 @@ def _resolve(settings: Substrings, corpus: Corpus, scratch: Path, partitions: in
         offsets, rows = _groups(np.fromfile(scratch / f"{partition}.windows", WINDOW))
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         documents = np.union1d(documents, rows["document"])
-    order = rank_documents(corpus, documents, settings.source_priority, settings.quality_column)
-    position = order["position"].to_numpy()
-    rank = np.empty(documents.size, np.int64)
-    rank[position] = np.arange(documents.size)
+    keep_order = rank_documents(corpus, documents, scratch, settings.source_priority, settings.quality_column)
+    rank = keep_order.ranks
     for partition in range(partitions):
         with np.load(scratch / f"{partition}.npz") as saved:
             offsets, rows = saved["offsets"], saved["rows"]
@@ -181,7 +179,7 @@ def _resolve(settings: Substrings, corpus: Corpus, scratch: Path, partitions: in
             mine = np.column_stack((rows["document"][begin:end] - first, rows["token"][begin:end], keeper[begin:end]))
             with (scratch / f"{part}.rows").open("ab") as file:
                 mine.astype(np.int64).tofile(file)
-    return pl.DataFrame({"document": documents[position], ID: order[ID]})
+    return keep_order
 
 
 def _groups(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +192,7 @@ def _groups(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spans(
-    settings: Substrings, corpus: Corpus, part: str, path: Path, ids: pl.DataFrame
+    settings: Substrings, corpus: Corpus, part: str, path: Path, keep_order: KeepOrder
 ) -> tuple[pl.DataFrame, np.ndarray]:
     """Return the spans of one shard (columns FOUND) and the tokens left in each of its documents."""
     rows, token, keeper = np.fromfile(path, np.int64).reshape(-1, 3).T
@@ -213,7 +211,6 @@ def _spans(
         document = np.searchsorted(offsets, first, "right") - 1
         np.subtract.at(counts, document, last - first)
         left[which] = counts
-        numbers = pl.DataFrame({"document": kept}).join(ids, on="document", how="left", maintain_order="left")
-        columns = which[document], names.gather(which[document]), *cut, last - first, numbers[ID]
+        columns = which[document], names.gather(which[document]), *cut, last - first, keep_order.names(kept)
         found.append(pl.DataFrame(dict(zip(FOUND, columns, strict=True)), FOUND))
     return pl.concat([pl.DataFrame(schema=FOUND), *found]), left

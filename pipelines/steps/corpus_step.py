@@ -150,17 +150,14 @@ def rows_by_part(frame: pl.DataFrame) -> Callable[[str], pl.DataFrame]:
     return lambda part: parts.get(part, frame.clear())
 
 
-def duplicates_by_shard(found: pl.DataFrame, corpus: Corpus, rule: str, threshold: float) -> Iterator[ShardVerdict]:
-    """Yield the verdict on each shard, from duplicates (columns part, row, and those of DECISION that they have).
+def duplicate_verdict(part: str, documents: int, found: pl.DataFrame, rule: str, threshold: float) -> ShardVerdict:
+    """Return the verdict on a shard from its duplicates (columns row and those of DECISION that they have).
 
     The lowest similarity is the value that breaks the rule.
     """
-    named, of_part = [name for name in DUPLICATE if name in found.columns], rows_by_part(found)
-    for part in corpus.parts:
-        mine = of_part(part).select(pl.col("row").cast(pl.Int64), *named)
-        every = pl.DataFrame({"row": np.arange(corpus.rows[part])})
-        decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
-        lowest = mine.select(pl.min_horizontal(r"^.*similarity$")).to_series()
-        dropped = mine["row"].to_numpy(), lowest.to_numpy()
-        violations = violation_lists(every.height, [(rule, *dropped, threshold)])
-        yield ShardVerdict(part, decisions.with_columns(violations=violations))
+    mine = found.select(pl.col("row").cast(pl.Int64), *(name for name in DUPLICATE if name in found.columns))
+    every = pl.DataFrame({"row": np.arange(documents)})
+    decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
+    lowest = mine.select(pl.min_horizontal(r"^.*similarity$")).to_series()
+    violations = violation_lists(documents, [(rule, mine["row"].to_numpy(), lowest.to_numpy(), threshold)])
+    return ShardVerdict(part, decisions.with_columns(violations=violations))

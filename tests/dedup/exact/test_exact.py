@@ -89,7 +89,8 @@ def duplicates(tmp_path, shards, settings=None, keep_mask=None):
     masks = {part: np.ones(len(rows), bool) for part, rows in shards.items()} | (keep_mask or {})
     corpus = Corpus(documents, measures, list(shards), lambda part, rows: masks[part])
     found = find_duplicates(settings, corpus, tmp_path / "scratch")
-    return {shards[part][row][0]: kept for part, row, kept, *_ in found.iter_rows()}
+    ids = [row[0] for part in sorted(shards) for row in shards[part]]
+    return {ids[number]: kept for number, kept, *_ in found.iter_rows()}
 
 
 @pytest.mark.parametrize(
