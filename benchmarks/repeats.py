@@ -190,7 +190,7 @@ def main() -> None:
         both, pairs = missed(texts, kept, copies, settings)
         print(
             f"{both} of {pairs} pairs of edited lines with similarity {args.near_threshold} or more both stay, "
-            f"{both / pairs:.2%}"
+            f"{both / max(pairs, 1):.2%}"
         )
         wrong, once = unproven(texts, kept, cut, settings)
         print(f"{once} unique lines are cut, {len(wrong)} cut lines are similar to no kept line", *wrong[:5])

@@ -14,6 +14,7 @@ import numpy as np
 
 
 def main() -> None:
+    from gristmill.flows.clean.corpus import corpus_shards
     from gristmill.flows.tokenize.tokenize_corpus import tokenize
     from gristmill.flows.tokenize.train_tokenizer import tokenizer_settings, train_tokenizer
     from gristmill.pipelines.storage.files import to_path
@@ -28,8 +29,9 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer, folder = to_path(f"{scratch}/tokenizer"), to_path(f"{scratch}/tokens")
-        train_tokenizer(args.corpora, tokenizer, tokenizer_settings({"vocab_size": args.vocab_size}))
-        clean = str(tokenizer / "work" / "documents")
+        corpus_shards(args.corpora, to_path(f"{scratch}/work"))
+        clean = f"{scratch}/work/documents"
+        train_tokenizer([clean], tokenizer, tokenizer_settings({"vocab_size": args.vocab_size}))
         tokenize([clean], str(tokenizer), to_path(f"{scratch}/warm"), TokenSettings())  # compiles
         began, wall = time.process_time(), time.perf_counter()
         shards = tokenize([clean], str(tokenizer), folder, TokenSettings())
