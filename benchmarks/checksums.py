@@ -53,6 +53,7 @@ def main() -> None:
         for title, changes in (("first", ()), ("changed threshold", (arguments.change,))):
             written.reset()
             verified.reset()
+            files._HASHED.clear()  # as in a process of its own
             recipe = read_recipe(arguments.recipe, changes, tuple(arguments.corpus))
             began = time.process_time()
             clean(recipe, UPath(folder) / "work")
