@@ -51,7 +51,7 @@ def rank_documents(
 ) -> KeepOrder:
     """Return the keep order of ``documents`` (int64, ascending numbers); their ids are written to ``scratch``.
 
-    Sources that are not listed come last, as equals. Higher quality and more bytes come first, null quality last.
+    Sources that are not listed come last, as equals. Higher quality and more bytes come first, null and NaN last.
     ``bytes``, int64 like ``documents``, replaces the measure of that name. Ids are unique, so the order is total and
     depends on the documents only. Memory: 70 bytes for each document.
     """
