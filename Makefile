@@ -99,16 +99,16 @@ lint: develop
 
 # The tools that benchmarks compare with; two do not install beside the others. pip took over an hour to resolve them,
 # uv takes seconds; it reads no settings of pip.
-peers: build/uv
+peers: build/uv/bin/uv
 	$(APART); for peer in .venv:--requirement=benchmarks/peers.txt "juicer:py-data-juicer==1.6.1 aiohttp==3.14.5" \
 		text-dedup:text-dedup==0.4.0; do apart build/peers/$${peer%%:*} $${peer#*:} || exit 1; done
 
 # The trainers' readers of token files, each in an environment of its own: their pins do not meet.
-interop: build/uv
+interop: build/uv/bin/uv
 	$(APART); for client in megatron:megatron-core==0.16.1 litdata:litdata==0.2.76 mds:mosaicml-streaming==0.13.0 \
 		"datatrove:datatrove==0.10.1 xxhash==3.8.2 tokenizers"; do \
 		apart build/interop/$${client%%:*} torch==2.13.0 $${client#*:} || exit 1; done
 
-build/uv:
-	$(PYTHON) -m venv $@
-	$@/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+build/uv/bin/uv:
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9

@@ -138,8 +138,13 @@ def summarize(lines: list[dict]) -> Iterator[str]:
     yield f"{sum(line['right'] for line in lines)} of {len(lines)} right, {wrong} findings among {len(nulls)} nulls, "
     yield f"{turned} wrong directions"
     for group in sorted({line["name"].rpartition("-")[0] for line in lines}):
-        verdicts = Counter(line["verdict"] for line in lines if line["name"].rpartition("-")[0] == group)
-        yield f"{group:<24}" + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+        mine = [line for line in lines if line["name"].rpartition("-")[0] == group]
+        verdicts = Counter(line["verdict"] for line in mine).most_common()
+        found, cpu = (sorted(line[key] for line in mine) for key in ("delta", "cpu_seconds"))
+        yield (
+            f"{group:<18} {found[0]:+.3f} to {found[-1]:+.3f} bits per byte, {cpu[0]:.0f} to {cpu[-1]:.0f} CPU s: "
+            + (", ".join(f"{count} {verdict}" for verdict, count in verdicts))
+        )
 
 
 def main() -> None:

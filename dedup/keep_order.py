@@ -53,7 +53,7 @@ def rank_documents(
 
     Sources that are not listed come last, as equals. Higher quality and more bytes come first, null and NaN last.
     ``bytes``, int64 like ``documents``, replaces the measure of that name. Ids are unique, so the order is total and
-    depends on the documents only. Memory: 70 bytes for each document.
+    depends on the documents only. Memory: the keep order, and what sorting its four keys takes.
     """
     ids, begin = RaggedFile(scratch / "ids", np.dtype(np.uint8)), 0
     priorities = {source: i for i, source in enumerate(source_priority)}

@@ -54,7 +54,7 @@ class Exact(IndexedStep):
 def find_duplicates(settings: Exact, corpus: Corpus, scratch: Path) -> pl.DataFrame:
     """Return one row for each document to drop, by number: number, duplicate_of (an id), in_index, similarity.
 
-    Memory: 40 bytes per document for PARTITION_ROWS documents, and 100 and an id for each duplicate.
+    Memory: 40 bytes per document for PARTITION_ROWS documents, and hash, number and id of each duplicate.
     """
     same = find_same(corpus, scratch)
     order_by = settings.source_priority, settings.quality_column

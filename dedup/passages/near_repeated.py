@@ -8,7 +8,7 @@
 
 So every dropped passage has a kept one at or above the threshold. A passage like no other costs its bands only.
 
-Memory beyond a shard and a partition: 36 bytes per candidate, 24 per dropped one, and 70 for each of their documents.
+Memory beyond a shard and a partition: 36 bytes per candidate, 24 per dropped one, and their documents' keep order.
 """
 
 import shutil

@@ -141,7 +141,7 @@ def find_repeats(
     ``kept_in`` is the document with the first copy of a passage's run. The most frequent passages of the whole corpus
     come with the first shard.
 
-    Memory: one partition of the passages, and 70 bytes for each document with a repeat.
+    Memory: one partition of the passages, and the keep order of the documents with a repeat.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
