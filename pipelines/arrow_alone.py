@@ -8,11 +8,12 @@ from contextlib import suppress
 
 import pyarrow as pa
 
-from gristmill.pipelines.hidden import hidden
+from gristmill.pipelines.hidden import hidden, set_alone
 
 
 def keep_pandas_out() -> None:
     """Let Arrow look for pandas, once and for all, while it is hidden. Leave it to Arrow if pandas is imported."""
+    set_alone(True)
     if "pandas" in sys.modules:
         return
     with hidden("pandas"):
@@ -21,5 +22,6 @@ def keep_pandas_out() -> None:
 
 def let_pandas_in() -> None:
     """Let Arrow know values of pandas, for code that is not ours."""
+    set_alone(False)
     with suppress(ImportError):  # it is not installed
         pa.array([]).to_pandas()

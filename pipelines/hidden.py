@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.abc import MetaPathFinder
 
 
@@ -16,6 +16,21 @@ class _Hidden(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name in self.names and threading.get_ident() == self.thread:
             raise ModuleNotFoundError(name, name=name)
+
+
+_ALONE: list[bool] = []  # not empty: this process runs Gristmill's code alone
+
+
+def set_alone(alone: bool) -> None:
+    """Say whether this process runs Gristmill's code alone, as the command and workers do without code of a user."""
+    _ALONE[:] = [True] * alone
+
+
+@contextmanager
+def hidden_if_alone(*names: str) -> Iterator[None]:
+    """Hide modules from this thread where no code but ours could miss them later."""
+    with hidden(*names) if _ALONE else nullcontext():
+        yield
 
 
 @contextmanager

@@ -11,25 +11,38 @@ token itself, but it suppresses a special case that overlaps it. So each cached 
 A FRAGILE chunk is tokenized again with its neighbors only if a CLOSES and an OPENS chunk meet at a space next to it.
 """
 
-import re
+from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from gristmill.filters.words.spacy_shapes import (
+    CLOSES,
+    CURSED,
+    OPENS,
+    PIECES,
+    VARIES,
+    Specials,
+    characters,
+    cut_chunks,
+    hash_shapes,
+    shape_of,
+)
+from gristmill.filters.words.words import hashes_of
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.hidden import hidden_if_alone
 
-FRAGILE, OPENS, CLOSES = 1, 2, 4
+FRAGILE = 1
 # spaCy raises an error for this word, number 1 of its symbols, once a memory zone dropped it; datatrove then deletes
 # it from the whole text. Here a stand-in is tokenized instead, and dropped where it is a token. The one difference:
 # datatrove also deletes the word inside other words.
-CURSED, STAND_IN = "IS_ALPHA", "IS_ALPHZ"
+STAND_IN = "IS_ALPHZ"  # for CURSED
 BATCH_CHARACTERS = 200_000  # of one call of spaCy
+MOST_SHAPES = 1 << 18  # that are kept, some 60 MB
 
-# Half of all chunks are an ASCII word, with or without a mark after it. Unless a special case contains the word, both
-# are a token each. This check takes 2 µs, spaCy 18.
-PLAIN = re.compile("([A-Za-z]{2,})([,;:!?.]?)")
+Cuts = tuple[int, ...] | None  # the numbers of the pieces at which tokens begin, without 0; None if they differ
 
 
 class SpacyTokens(NamedTuple):
@@ -52,7 +65,8 @@ class ChunkSplitter:
 
     def __init__(self):
         try:
-            import spacy
+            with hidden_if_alone("torch"):  # which spaCy imports if it is installed, for models: 0.9 CPU s
+                import spacy
             from spacy.attrs import IS_SPACE, ORTH
             from spacy.tokenizer import Tokenizer
         except ImportError:
@@ -76,53 +90,93 @@ class ChunkSplitter:
         self.unsearched = Tokenizer(self.language.vocab, rules=whole.rules, **affixes, **others)
         without_rules = Tokenizer(self.language.vocab, **affixes, **others)
         switch["on"] = True
-        self.rules = frozenset(whole.rules)
+        split = {rule: [token.text for token in without_rules(rule)] for rule in whole.rules}
+        changing = {rule for rule, case in whole.rules.items() if [each[ORTH] for each in case] != split[rule]}
         searched = [rule for rule in whole.rules if self._has_affix(rule)]
-        patterns = [[token.text for token in without_rules(rule)] for rule in searched]
-        opening, closing = {t for p in patterns for t in p[1:]}, {t for p in patterns for t in p[:-1]}
-        self.not_plain = self.rules | {text for pattern in patterns for text in pattern if text.isalpha()}
-        self.flags = {m: (OPENS if m in opening else 0) | (CLOSES if m in closing else 0) for m in (*",;:!?.", "")}
+        opening = {token for rule in searched for token in split[rule][1:]}
+        closing = {token for rule in searched for token in split[rule][:-1]}
+        parted = {rule for rule in changing if len(whole.rules[rule]) > 1}
+        firsts = changing | {split[rule][0] for rule in changing}
+        self.changing = changing
+        self.cuts: dict[int, Cuts] = {0: None}  # by the hash of a shape
+        self.once: set[int] = set()  # shapes that one chunk had
+        words = changing, parted, firsts, opening, closing
+        self.specials = Specials(*(np.sort(hashes_of([*each])) for each in words))
         hashes = self.language.vocab.strings
         self.stand_in = np.uint64(hashes[STAND_IN])
         self.opening, self.closing = (np.array([hashes[t] for t in sorted(s)], np.uint64) for s in (opening, closing))
-        firsts = {whole.rules[rule][0][ORTH] for rule in searched}
-        self.special_starts = np.array([hashes[text] for text in sorted(firsts)], np.uint64)
+        starts = {whole.rules[rule][0][ORTH] for rule in searched}
+        self.special_starts = np.array([hashes[text] for text in sorted(starts)], np.uint64)
 
     def _has_affix(self, rule: str) -> bool:
         found = self.tokenizer
         return bool(found.find_prefix(rule) or found.find_suffix(rule) or found.find_infix(rule))
 
-    def split(self, chunks: list[str]) -> SpacyTokens:
-        """Tokenize chunks, each on its own."""
-        match, not_plain, rules = PLAIN.fullmatch, self.not_plain, self.rules
-        flags = np.zeros(len(chunks), np.uint8)
-        plain, ends, others = [], [], []
-        for i, chunk in enumerate(chunks):
-            found = match(chunk)
-            if found and chunk not in rules:
-                word, mark = found.groups()
-                if word not in not_plain and (mark != "." or word[-1].islower() or word[-2:].isupper()):
-                    plain.append(i)
-                    ends.append(len(word))
-                    if mark:
-                        flags[i] = self.flags[mark] & CLOSES
-                        plain.append(i)
-                        ends.append(-1)
-                    continue
-            others.append(i)
-        chunk, end = np.array(plain, np.int64), np.array(ends, np.int32)
-        is_mark = end < 0
-        start = np.where(is_mark, np.roll(end, 1), 0).astype(np.int32)
-        end = np.where(is_mark, start + 1, end).astype(np.int32)
-        parts = [(chunk, start, end)]
-        for some in _batches(others, chunks):
-            among, begin, stop, found = self._tokenize([chunks[i] for i in some])
-            some = np.array(some, np.int64)
-            flags[some] = found
-            parts.append((some[among], begin, stop))
-        chunk, start, end = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    def split(self, data: np.ndarray, start: np.ndarray, end: np.ndarray) -> SpacyTokens:
+        """Tokenize the chunks ``data[start:end]``, each on its own."""
+        parts, flags, sure = self._split_by_shape(data, start, end)
+        others = np.flatnonzero(~sure)
+        for some, texts in _batches(others, [_text(data, start[i], end[i]) for i in others]):
+            among, begin, stop, flags[some] = self._tokenize(texts)
+            parts = [*parts, (some[among], begin, stop)]
+        chunk, begin, stop = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         order = np.argsort(chunk, kind="stable")
-        return SpacyTokens(chunk[order], start[order], end[order], flags)
+        return SpacyTokens(chunk[order], begin[order], stop[order], flags)
+
+    def _split_by_shape(self, data: np.ndarray, start: np.ndarray, end: np.ndarray):
+        """Return tokens by shapes, as columns; flags of chunks; and of which chunks the tokens are sure, bool[n]."""
+        table, size = characters(), start.size
+        shapes = np.empty(size, np.uint64)
+        hash_shapes(data, start, end, table.numbers, table.blocks, table.units, shapes)
+        shapes, examples, of_shape, many = np.unique(shapes, True, True, True)
+        cuts = self._cuts_of(shapes, many, lambda i: _text(data, start[examples[i]], end[examples[i]]))
+        tokens = np.array([0 if each is None else len(each) + 1 for each in cuts])
+        first = np.append(0, np.cumsum(np.maximum(tokens - 1, 0)))
+        places = np.array([*chain.from_iterable(filter(None, cuts))], np.int64)
+        chunk = np.repeat(np.arange(size), tokens[of_shape])
+        begin, stop = np.empty(chunk.size, np.int32), np.empty(chunk.size, np.int32)
+        flags, sure = np.zeros(size, np.uint8), np.zeros(size, np.bool_)
+        of_shape = np.where(tokens > 0, np.arange(tokens.size), -1)[of_shape]
+        arrays = self.specials, begin, stop, flags, sure
+        cut_chunks(data, start, end, of_shape, first, places, table.numbers, table.blocks, *arrays)
+        return [tuple(column[sure[chunk]] for column in (chunk, begin, stop))], flags, sure
+
+    def _cuts_of(self, shapes: np.ndarray, chunks: np.ndarray, example: Callable[[int], str]) -> list[Cuts]:
+        """Return the cuts of shapes, from the number of chunks that have each, and ``example(i)``, one of them.
+
+        None means that spaCy must split each chunk: also for a shape's first chunk, as most shapes have no second.
+        """
+        if len(self.cuts) + len(self.once) + shapes.size > MOST_SHAPES:
+            self.cuts, self.once = {0: None}, set()
+        new = {}
+        for i, (shape, many) in enumerate(zip(shapes.tolist(), chunks.tolist(), strict=True)):
+            if shape not in self.cuts:
+                if many > 1 or shape in self.once:
+                    new[shape] = shape_of(example(i))
+                else:
+                    self.once.add(shape)
+        for hashes, some in _batches(np.array([*new], np.uint64), [*new.values()]):
+            found = self._tokenize(some)
+            bounds = np.searchsorted(found.chunk, np.arange(len(some) + 1)).tolist()
+            for key, shape, low, high in zip(hashes.tolist(), some, bounds, bounds[1:], strict=False):
+                self.cuts[key] = self._cuts(shape, found.start[low:high].tolist())
+            self.cuts |= dict.fromkeys(hashes[found.flags & FRAGILE > 0].tolist())
+        self.once -= new.keys()
+        return [self.cuts.get(shape) for shape in shapes.tolist()]
+
+    def _cuts(self, shape: str, starts: list[int]) -> Cuts:
+        """Return the numbers of the pieces at which tokens begin, but the first."""
+        pieces = PIECES.findall(shape)
+        places = [*accumulate((len(piece.encode()) for piece in pieces), initial=0)]
+        if not {*starts} < {*places}:
+            return None
+        cuts = [places.index(start) for start in starts]
+        tokens = ["".join(pieces[a:b]) for a, b in pairwise([*cuts, len(pieces)])]
+        for i, token in enumerate(tokens):
+            several = [*accumulate(tokens[i:])][1:]
+            if (token in self.changing and VARIES.search(token)) or any(case in self.changing for case in several):
+                return None
+        return tuple(cuts[1:])
 
     def split_within(self, windows: list[tuple[str, str, str]]) -> SpacyTokens:
         """Tokenize chunks in context: each window is the text before a chunk, the chunk, and the text after it."""
@@ -179,16 +233,19 @@ class ChunkSplitter:
         return flags
 
 
-def _batches(rows: list[int], chunks: list[str]):
-    batch, size = [], 0
-    for row in rows:
-        batch.append(row)
-        size += len(chunks[row]) + 1
-        if size > BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _text(data: np.ndarray, start: np.integer, end: np.integer) -> str:
+    return data[start:end].tobytes().decode()
+
+
+def _batches(rows: np.ndarray, chunks: list[str]) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """Yield rows and their chunks of BATCH_CHARACTERS together, or a little more."""
+    ends = np.cumsum([len(chunk) + 1 for chunk in chunks])
+    begin = 0
+    while begin < len(chunks):
+        before = ends[begin - 1] if begin else 0
+        stop = int(np.searchsorted(ends, before + BATCH_CHARACTERS)) + 1
+        yield rows[begin:stop], chunks[begin:stop]
+        begin = stop
 
 
 def _places(tokens: np.ndarray, text: str, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,7 +12,8 @@ from itertools import pairwise
 import numpy as np
 
 from gristmill.filters.words.chunks import add_word
-from gristmill.filters.words.spacy_chunks import CLOSES, FRAGILE, OPENS, SpacyTokens, chunk_splitter
+from gristmill.filters.words.spacy_chunks import FRAGILE, SpacyTokens, chunk_splitter
+from gristmill.filters.words.spacy_shapes import CLOSES, OPENS
 from gristmill.filters.words.str_compat import find_chunks
 from gristmill.filters.words.words import Words
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, hash_word
@@ -82,9 +83,10 @@ class SpacyCache:
         entry, fresh = np.empty(start.size, np.int64), np.empty(start.size, np.int64)
         unknown = number_chunks(data, start, end, self.table, self.keys, self.known, entry, fresh)
         if unknown:
-            split = chunk_splitter().split([data[start[i] : end[i]].tobytes().decode() for i in fresh[:unknown]])
+            fresh = fresh[:unknown]
+            split = chunk_splitter().split(data, start[fresh], end[fresh])
             self.flags[self.known : self.known + unknown] = split.flags
-            self.first, self.tokens = self._with(data, start[fresh[:unknown]], split)
+            self.first, self.tokens = self._with(data, start[fresh], split)
         return entry
 
     def _with(self, data: np.ndarray, start: np.ndarray, split: SpacyTokens) -> tuple[np.ndarray, list[np.ndarray]]:

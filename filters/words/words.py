@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gristmill.pipelines.kernels.hashing import hash_word
+from gristmill.pipelines.ragged import Ragged
+
 # Flags of a word.
 HAS_LETTER = 1
 HAS_NUMBER = 2  # a digit or another number
@@ -26,3 +29,9 @@ class Words(NamedTuple):
     hash: np.ndarray  # uint64[m], gristmill.pipelines.kernels.hashing.hash_word of the bytes
     length: np.ndarray  # int32[m], in characters
     flags: np.ndarray  # uint8[m], the flags above
+
+
+def hashes_of(words: list[str]) -> np.ndarray:
+    """Return the hash of each word as splitters compute it, uint64[words]."""
+    text = Ragged.from_strings(words)
+    return np.array([hash_word(text.data, a, b) for a, b in zip(text.offsets, text.offsets[1:])], np.uint64)  # noqa: B905

@@ -36,6 +36,9 @@ TERMINALS = SENTENCE_ENDS + MORE_TERMINALS
 CONTROLS = [*range(0, 9), *range(11, 32), *range(127, 160)]  # without \t and \n
 
 
+PLANES = 0x40000  # no letter, digit or mark lies beyond the first four planes of Unicode
+
+
 @cache
 def characters() -> tuple[np.ndarray, np.ndarray]:
     """Return the bits of every character as a two-level table: block numbers, blocks.
@@ -43,7 +46,7 @@ def characters() -> tuple[np.ndarray, np.ndarray]:
     datatrove and spaCy use the Unicode version of the running Python, and so does this table.
     """
     bits = np.zeros(0x110000, np.uint8)
-    for code in range(0x110000):
+    for code in range(PLANES):
         char = chr(code)
         kind = unicodedata.category(char)
         if kind[0] == "L":

@@ -28,9 +28,9 @@ from gristmill.filters.rules.variants.ngram_shares import (
     n_gram_shares,
     split_words,
 )
-from gristmill.filters.rules.variants.shared import Published, cases, count_symbols, hashes_of, is_ellipsis
+from gristmill.filters.rules.variants.shared import Published, cases, count_symbols, is_ellipsis
 from gristmill.filters.words.str_compat import split_at_newlines
-from gristmill.filters.words.words import HAS_LETTER, HAS_NUMBER
+from gristmill.filters.words.words import HAS_LETTER, HAS_NUMBER, hashes_of
 from gristmill.pipelines.kernels.intrinsics import contains, kernel
 
 SPACED_DOTS = np.frombuffer(b". . .", np.uint8)

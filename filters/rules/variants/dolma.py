@@ -18,8 +18,9 @@ from gristmill.filters.core.filter import Ratio, Share
 from gristmill.filters.rules.paper_thresholds import SHARES, GopherSettings, RepetitionSettings
 from gristmill.filters.rules.variants.characters import characters, is_word
 from gristmill.filters.rules.variants.ngram_shares import OF_N_GRAMS, SINGLES, copies, n_gram_shares, split_words
-from gristmill.filters.rules.variants.shared import Published, hashes_of, is_ellipsis
+from gristmill.filters.rules.variants.shared import Published, is_ellipsis
 from gristmill.filters.words.str_compat import split_at_newlines
+from gristmill.filters.words.words import hashes_of
 from gristmill.pipelines.kernels.intrinsics import contains, kernel
 
 LONG = 1024  # characters; longer words count as this long

@@ -23,8 +23,9 @@ from gristmill.filters.rules.variants.ngram_shares import (
     n_gram_shares,
     split_words,
 )
-from gristmill.filters.rules.variants.shared import Published, cases, count_symbols, hashes_of
+from gristmill.filters.rules.variants.shared import Published, cases, count_symbols
 from gristmill.filters.words.str_compat import split_at_newlines
+from gristmill.filters.words.words import hashes_of
 from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 

@@ -2,12 +2,8 @@
 
 from itertools import product
 
-import numpy as np
-
 from gristmill.filters.core.filter import Filter
-from gristmill.pipelines.kernels.hashing import hash_word
 from gristmill.pipelines.kernels.intrinsics import kernel
-from gristmill.pipelines.ragged import Ragged
 
 
 class Published(Filter):
@@ -19,12 +15,6 @@ class Published(Filter):
 def cases(word: str) -> list[str]:
     """Return every way to write a word in upper and lower case."""
     return ["".join(letters) for letters in product(*({letter.lower(), letter.upper()} for letter in word))]
-
-
-def hashes_of(words: list[str]) -> np.ndarray:
-    """Return the hash of each word as splitters compute it, uint64[words]."""
-    text = Ragged.from_strings(words)
-    return np.array([hash_word(text.data, a, b) for a, b in zip(text.offsets, text.offsets[1:])], np.uint64)  # noqa: B905
 
 
 @kernel

@@ -15,8 +15,9 @@ import polars as pl
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.rules.paper_thresholds import GopherSettings
 from gristmill.filters.rules.variants.characters import characters, is_word
-from gristmill.filters.rules.variants.shared import Published, count_symbols, hashes_of, is_ellipsis
+from gristmill.filters.rules.variants.shared import Published, count_symbols, is_ellipsis
 from gristmill.filters.words.str_compat import stripped
+from gristmill.filters.words.words import hashes_of
 from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 
