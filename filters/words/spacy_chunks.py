@@ -130,7 +130,7 @@ class ChunkSplitter:
         hash_shapes(data, start, end, table.numbers, table.blocks, table.units, shapes)
         shapes, examples, of_shape, many = np.unique(shapes, True, True, True)
         cuts = self._cuts_of(shapes, many, lambda i: _text(data, start[examples[i]], end[examples[i]]))
-        tokens = np.array([0 if each is None else len(each) + 1 for each in cuts])
+        tokens = np.array([0 if each is None else len(each) + 1 for each in cuts], np.int64)
         first = np.append(0, np.cumsum(np.maximum(tokens - 1, 0)))
         places = np.array([*chain.from_iterable(filter(None, cuts))], np.int64)
         chunk = np.repeat(np.arange(size), tokens[of_shape])

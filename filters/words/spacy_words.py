@@ -1,9 +1,10 @@
 """Words of datatrove 0.10.1: those of spaCy's blank English, without white space.
 
 spaCy tokenizes chunk by chunk (the text between white space), and datatrove clears its cache after each text. Here each
-chunk is tokenized once: a hash table that kernels read maps the hash of its bytes to its tokens. New text is split at
-1.8 to 2.6 MB/s and more, known chunks at 44 MB/s. filters/words/spacy_chunks.py explains why the tokens of a chunk do
-not depend on the text around it, and the one exception, which is handled here.
+chunk is tokenized once: a hash table that kernels read maps the hash of its bytes to its tokens. Chunks of one shape
+have the same tokens, so spaCy itself is asked for shapes and for chunks that have none (filters/words/spacy_shapes.py).
+filters/words/spacy_chunks.py explains why the tokens of a chunk do not depend on the text around it, and the one
+exception, which is handled here.
 """
 
 from functools import cache

@@ -5,11 +5,13 @@ Its answers come from the package itself (tests/oracle) and lie in tests/golden;
 
 import io
 import json
+import unicodedata
 from collections import Counter
 
 import pytest
 import zstandard
 
+from gristmill.filters.rules.variants.characters import PLANES
 from tests.conftest import REPOSITORY
 from tests.datatrove_answers import ALONE, REASONS, answers
 
@@ -57,3 +59,8 @@ def test_words_of_our_own_seldom_decide_otherwise(golden):
     for name in ALONE:
         alike = sum(bool(row[name]) == bool(our[name]) for row, our in zip(golden, ours, strict=True))
         assert alike / len(golden) > 0.95
+
+
+def test_no_letter_digit_or_mark_lies_beyond_the_planes_that_are_looked_at():
+    kinds = {unicodedata.category(chr(code)) for code in range(PLANES, 0x110000)}
+    assert not any(kind[0] in "LP" or kind == "Nd" for kind in kinds)

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gristmill.filters.words.spacy_chunks import ChunkSplitter
@@ -45,65 +45,65 @@ def tokens_of(splitter, chunks):
     return tokens
 
 
-@pytest.mark.parametrize(
-    ("chunk", "shape"),
-    [
-        ("a", "q"),
-        ("Mills", "q"),
-        ("a.", "q."),
-        ("A.", "Q."),
-        ("aB.", "qQ."),
-        ("aBC.", "qQQ."),
-        ("aBCD.", "qQQ."),
-        ("Miss.", "qqq."),
-        ("US.)", "QQ.)"),
-        ("x's", "q's"),
-        ("x’S.", "q’S."),
-        ("x's't", "q's'q"),
-        ("x'ss", "q'q"),
-        ("s", "q"),
-        ("字幕a", "q"),
-        ("aทย", "qก"),
-        ("ทยa-", "กq-"),
-        ("ไทยไท", "ก"),
-        ("ไท.", "กก."),
-        ("字.", "一."),
-        ("12,345.6", "7,7.7"),
-        ("1.2.3", "7.7.7"),
-        ("1.2.3.4", ""),
-        ("a1", "q7"),
-        ("1a", "7q"),
-        ("1m", ""),
-        ("1km/h", ""),
-        ("1kmx", "7q"),
-        ("1T2", ""),
-        ("US$", ""),
-        ("$a", "$q"),
-        ("5$", "7$"),
-        ("°F.", ""),
-        ("x½", "qก"),
-        ("x²", ""),
-        ("٣", "ก"),
-        ("♥", "♥"),
-        ("a.b", ""),
-        ("a.-b", "q.-q"),
-        ("a.。", ""),
-        ("AS_ALPHA", "q_q"),
-        ("IS_ALPH", "q_q"),
-        ("xIS_ALPHAx", ""),
-        ("-" * LONGEST, "-" * LONGEST),
-        ("-" * LONGEST + "-", ""),
-        ("z" * 99, "q"),
-    ],
-)
+SHAPES = [
+    ("a", "q"),
+    ("Mills", "q"),
+    ("a.", "q."),
+    ("A.", "Q."),
+    ("aB.", "qQ."),
+    ("aBC.", "qQQ."),
+    ("aBCD.", "qQQ."),
+    ("Miss.", "qqq."),
+    ("US.)", "QQ.)"),
+    ("x's", "q's"),
+    ("x’S.", "q’S."),
+    ("x's't", "q's'q"),
+    ("x'ss", "q'q"),
+    ("s", "q"),
+    ("字幕a", "q"),
+    ("aทย", "qก"),
+    ("ทยa-", "กq-"),
+    ("ไทยไท", "ก"),
+    ("ไท.", "กก."),
+    ("字.", "一."),
+    ("12,345.6", "7,7.7"),
+    ("1.2.3", "7.7.7"),
+    ("1.2.3.4", ""),
+    ("a1", "q7"),
+    ("1a", "7q"),
+    ("1m", ""),
+    ("1km/h", ""),
+    ("1kmx", "7q"),
+    ("1T2", ""),
+    ("US$", ""),
+    ("$a", "$q"),
+    ("5$", "7$"),
+    ("°F.", ""),
+    ("x½", "qก"),
+    ("x²", ""),
+    ("٣", "ก"),
+    ("♥", "♥"),
+    ("a.b", ""),
+    ("a.-b", "q.-q"),
+    ("a.。", ""),
+    ("AS_ALPHA", "q_q"),
+    ("IS_ALPH", "q_q"),
+    ("xIS_ALPHAx", ""),
+    ("-" * LONGEST, "-" * LONGEST),
+    ("-" * LONGEST + "-", ""),
+    ("z" * 99, "q"),
+]
+
+
+@pytest.mark.parametrize(("chunk", "shape"), SHAPES)
 def test_shapes(chunk, shape):
     assert shape_of(chunk) == shape
 
 
 @given(st.lists(CHUNKS, min_size=1, max_size=8))
+@example([chunk for chunk, _ in SHAPES])
 def test_the_kernel_tells_the_shapes_apart(chunks):
-    hashes = np.empty(len(chunks), np.uint64)
-    table = characters()
+    table, hashes = characters(), np.empty(len(chunks), np.uint64)
     hash_shapes(*columns(chunks), table.numbers, table.blocks, table.units, hashes)
     shapes = [shape_of(chunk) for chunk in chunks]
     assert [not each for each in hashes] == [not shape for shape in shapes]
