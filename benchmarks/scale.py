@@ -82,9 +82,11 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of development data")
     parser.add_argument("--gb", type=float, nargs="+", default=[0.1, 0.4, 1.6], help="sizes, such as 0.1 16")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="folder on a disk with room for six times the largest size")
+    parser.add_argument("--folder", type=Path, help="folder on a disk with room for three times the largest size")
     parser.add_argument("--json", type=Path, default=JSON, help="figures; those of other sizes in it stay")
     arguments = parser.parse_args()
+    if arguments.folder:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
     text = read_corpus(arguments.data, CORPUS_MB)
     found = json.loads(arguments.json.read_text()) if arguments.json.exists() else {"sizes": []}
     found["machine"] = {"cores": os.cpu_count(), "processor": platform.machine()}

@@ -61,13 +61,15 @@ def measured(figures: dict) -> str:
     lines.append("| --- |" + " ---: |" * len(figures["sizes"]))
     rows = {
         "documents": lambda row: f"{row['documents_in']:,}",
+        "MB per second": lambda row: f"{row['mb'] / row['wall']:.1f}",
         "CPU ms per MB": lambda row: f"{1000 * row['cpu'] / row['mb']:.0f}",
         "of these, jobs over one shard": lambda row: f"{of_kind(row, 'shards'):.0f}",
         "of these, models of a bounded sample": lambda row: f"{of_kind(row, 'bounded'):.0f}",
         "of these, steps over the corpus": lambda row: f"{of_kind(row, 'corpus'):.1f}",
         "peak memory, all processes, MB": lambda row: f"{row['peak'] / 1e6:,.0f}",
         "work folder, times the text": lambda row: f"{row['disk'] / 1e6 / row['mb']:.2f}",
-        "load of the machine": lambda row: f"{row['load']:.0f}",
+        "scratch of steps over the corpus, times the text": lambda row: f"{row['spill'] / 1e6 / row['mb']:.2f}",
+        "load of the machine": lambda row: f"{row['load']:.1f}",
     }
     return "\n".join(
         [*lines, *(f"| {name} | {' | '.join(map(cell, figures['sizes']))} |" for name, cell in rows.items())]
@@ -100,7 +102,7 @@ def simulated(figures: dict) -> str:
             "shards of 64 MB": f"{shards:,}",
             "tasks": f"{tasks:,}",
             "jobs over one shard: CPU hours": f"{megabytes * cpu['shards'] / 3600:,.0f}",
-            "the same, hours on these workers": f"{at_work / 3600:,.1f}",
+            "the same, hours on these workers": f"{at_work / 3600:,.2f}",
             "overhead of the tasks in the scheduler's process, hours": f"{tasks * task['own_cpu_ms'] / 3.6e6:,.2f}",
             "moved by jobs over one shard, TB": f"{moved / 1e6:,.1f}",
             "the same, hours over the links": f"{moved / link / 3600:,.2f}",
