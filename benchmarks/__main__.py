@@ -12,9 +12,9 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks.harness import BenchmarkError, compare, table
+from benchmarks.harness import BenchmarkError, compare, remove_old, table
 from benchmarks.rows import rows
-from benchmarks.sides import RESULTS
+from benchmarks.sides import CACHE, RESULTS
 
 
 def main() -> None:
@@ -34,6 +34,8 @@ def main() -> None:
             RESULTS.write_text(json.dumps(kept, indent=2) + "\n")
     except BenchmarkError as error:
         sys.exit(f"Error: {error}")
+    finally:
+        remove_old(CACHE)
 
 
 if __name__ == "__main__":

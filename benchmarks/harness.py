@@ -16,6 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+# Outputs of earlier runs stay until the last: for half a minute after files are removed, ext4 looks at each of them
+# before it makes another (LOG.md).
+OLD = ".old-"
+
 
 class BenchmarkError(Exception):
     """A failed command, or a missing peer or input."""
@@ -27,7 +31,7 @@ class Side:
 
     command: tuple[str, ...]
     bytes: int = 0
-    fresh: Path | None = None  # the command's output folder, removed before each run
+    fresh: Path | None = None  # the command's output folder, out of the way before each run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +78,8 @@ class Figures:
 
 def run(side: Side) -> Run:
     """Run a command to its end. Raise BenchmarkError with the last line of its error output if it fails."""
-    if side.fresh:
-        shutil.rmtree(side.fresh, ignore_errors=True)
+    if side.fresh and side.fresh.exists():
+        side.fresh.rename(tempfile.mkdtemp(prefix=f"{side.fresh.name}{OLD}", dir=side.fresh.parent))
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         began = time.perf_counter()
         try:
@@ -92,6 +96,12 @@ def run(side: Side) -> Run:
         output.seek(0)
         said = _report(output.read().decode(errors="replace"))
     return Run(cpu=usage.ru_utime + usage.ru_stime, wall=wall, peak=usage.ru_maxrss << 10, said=said)
+
+
+def remove_old(folder: Path) -> None:
+    """Remove the outputs of earlier runs from a folder."""
+    for old in folder.glob(f"*{OLD}*"):
+        shutil.rmtree(old)
 
 
 def _report(output: str) -> dict:

@@ -117,12 +117,12 @@ def theirs(script: str, *arguments, environment: str = ".venv") -> Side:
 
 
 def gristmill(*arguments, source: Path, work: str, workers: int = 1) -> Side:
-    """Return the side that runs a gristmill command into an output that is removed before each run."""
+    """Return the side that runs a gristmill command into an output that is new in each run."""
     command = (sys.executable, "-m", "gristmill", *map(str, arguments), "--workers", str(workers))
     return Side(command=(*command, "--output", str(CACHE / work)), bytes=text_bytes(source), fresh=CACHE / work)
 
 
 def command(name: str, source: Path, *arguments, environment: str = ".venv") -> Side:
-    """Return the side that runs a peer's command (peers/commands.py) into a folder that is removed before each run."""
+    """Return the side that runs a peer's command (peers/commands.py) into a folder that is new in each run."""
     side = theirs("commands", name, source, CACHE / "work-peer", *arguments, environment=environment)
     return Side(command=side.command, bytes=text_bytes(source), fresh=CACHE / "work-peer")

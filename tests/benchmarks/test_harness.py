@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import rows, sides
-from benchmarks.harness import BenchmarkError, Figures, Row, Run, Side, compare, run, table
+from benchmarks.harness import BenchmarkError, Figures, Row, Run, Side, compare, remove_old, run, table
 from benchmarks.speed_chart import chart
 
 
@@ -63,6 +63,9 @@ def test_sides_take_turns_and_begin_afresh(tmp_path):
     other = python(f"open({str(log)!r}, 'a').write('q')")
     _, peers = compare(Row(name="turns", ours=ours, peers={"one": peer, "two": other}), 3)
     assert log.read_text() == "opqopqopq" and [*peers] == ["one", "two"]
+    assert len([*tmp_path.iterdir()]) == 4  # the log, and the output of each round
+    remove_old(tmp_path)
+    assert {*tmp_path.iterdir()} == {log, work}
     assert compare(Row(name="alone", ours=ours), 1)[1] == {}
 
 
