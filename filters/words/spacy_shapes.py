@@ -177,18 +177,7 @@ def _hash_shape(data, at, end, numbers, blocks, units):
                     return np.uint64(0)
                 if kind == LINE and letters > 1 and _is_cursed(data, at - 2, end):
                     return np.uint64(0)
-                if letters == 1 and last <= LARGE_S and (behind == QUOTE or behind == CURLY):
-                    shape, size = _mixed(shape, last), size + 1
-                elif kind == DOT:
-                    if letters > 2:
-                        shape, size = _mixed(shape, _plain_kind(first)), size + 1
-                    if letters > 1:
-                        shape, size = _mixed(shape, _case(previous)), size + 1
-                    shape, size = _mixed(shape, _case(last)), size + 1
-                else:
-                    shape, size = _mixed(shape, _plain_kind(first)), size + 1
-                    if _plain_kind(first) != _plain_kind(last):
-                        shape, size = _mixed(shape, _plain_kind(last)), size + 1
+                shape, size = _with_word(shape, size, letters, first, previous, last, behind, kind)
                 letters = 0
             if at < end and (kind != DIGIT or before != DIGIT):
                 shape, size = _mixed(shape, kind), size + 1
@@ -196,6 +185,21 @@ def _hash_shape(data, at, end, numbers, blocks, units):
         before = kind
         at += width
     return np.uint64(0) if size > LONGEST or dots > 2 else shape | np.uint64(1)
+
+
+@inline_kernel
+def _with_word(shape, size, letters, first, previous, last, behind, kind):
+    """Return the hash and the size of a shape with a word between the kinds ``behind`` and ``kind``."""
+    if letters == 1 and last <= LARGE_S and (behind == QUOTE or behind == CURLY):
+        return _mixed(shape, last), size + 1
+    if kind != DOT:
+        shape, first, last = _mixed(shape, _plain_kind(first)), _plain_kind(first), _plain_kind(last)
+        return (shape, size + 1) if first == last else (_mixed(shape, last), size + 2)
+    if letters > 2:
+        shape = _mixed(shape, _plain_kind(first))
+    if letters > 1:
+        shape = _mixed(shape, _case(previous))
+    return _mixed(shape, _case(last)), size + min(letters, 3)
 
 
 @inline_kernel
