@@ -9,7 +9,7 @@ from importlib import import_module
 import pytest
 import zstandard
 
-from benchmarks import scaling
+from benchmarks import scale, scaling
 
 WORDS = ["mill", "river", "flour", "grain", "bread", "water", "stone", "wheel", "miller", "wind", "sack", "rye", "oats"]
 
@@ -62,10 +62,15 @@ def items(tmp_path_factory):
         ("contamination", "CORPUS ITEMS", "0 of 60 documents without planted items flagged"),
         ("checksums", "CORPUS", r"changed threshold, verified \| [\d.]+ \| [1-9]"),
         ("own_filters", "CORPUS", "batch form"),
+        ("wordpiece", "CORPUS --megabytes 0.01 --vocab-size 60", "ids equal on 60 of 60 documents"),
+        ("unigram", "CORPUS --folder FOLDER --megabytes 0.1 --vocab-size 40 --sides ours parity", "nats per byte"),
+        ("sketches", "", r"rounds +5000 "),
+        ("dask_tasks", "--workers 2 --tasks 6 --json FOLDER/dask.json", "2 workers, 6 tasks of"),
     ],
 )
-def test_a_benchmark_runs_on_a_small_corpus(corpus, items, name, arguments, printed, monkeypatch, capsys):
-    given = arguments.replace("CORPUS", str(corpus)).replace("ITEMS", str(items)).split()
+def test_a_benchmark_runs_on_a_small_corpus(corpus, items, name, arguments, printed, tmp_path, monkeypatch, capsys):
+    given = [word.replace("CORPUS", str(corpus)).replace("ITEMS", str(items)) for word in arguments.split()]
+    given = [word.replace("FOLDER", str(tmp_path)) for word in given]
     monkeypatch.setattr(sys, "argv", [name, *given])
     import_module(f"benchmarks.{name}").main()
     assert re.search(printed, capsys.readouterr().out)
@@ -76,3 +81,17 @@ def test_deduplication_at_size_reports_its_memory(corpus, tmp_path, capsys):
         scaling.prepare(scaling.read(corpus), copies, tmp_path / name / "documents")
     scaling.run(tmp_path, 64)
     assert ", 60 removed, {'candidates': 120, " in capsys.readouterr().out
+
+
+def test_the_run_at_growing_sizes_is_killed_resumed_and_printed(corpus, tmp_path, monkeypatch, capsys):
+    rows = [json.loads(line) for line in zstandard.decompress(corpus.read_bytes()).splitlines()]
+    write(tmp_path / "messy.jsonl.zst", [row | {"labels": {"language": "en"}} for row in rows])
+    figures = tmp_path / "scale.json"
+    given = [str(tmp_path), "--gb", "0.001", "0.002", "--folder", str(tmp_path / "new"), "--json", str(figures)]
+    monkeypatch.setattr(sys, "argv", ["scale", *given])
+    scale.main()
+    found = json.loads(figures.read_text())
+    assert [round(row["mb"], 1) for row in found["sizes"]] == [1.0, 2.0] and found["resumed"]["same"]
+    assert all(row["documents_in"] >= row["clean"] and "measure" in row["steps"] for row in found["sizes"])
+    assert len([line for line in capsys.readouterr().out.splitlines() if line.startswith("| 0.0 ")]) == 2
+    assert not [*(tmp_path / "new").iterdir()]
