@@ -19,6 +19,7 @@ from gristmill.pipelines.kernels.array_cache import mapped_arrays
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, hash_word
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode, two_level_table
+from gristmill.pipelines.sources import state
 
 CLOSES, OPENS = 4, 2  # flags of a chunk, see filters/words/spacy_chunks.py
 LONGEST = 40  # characters of a shape
@@ -49,12 +50,12 @@ class Characters(NamedTuple):
 
 @cache
 def characters() -> Characters:
-    """Return the kinds of all characters, from the cache; making them takes 0.5 CPU s."""
+    """Return the kinds of all characters, from the cache."""
     from spacy.lang import char_classes as named
 
     patterns = (*named.LIST_ELLIPSES, *named.LIST_HYPHENS, *named.LIST_CURRENCY, *named.LIST_PUNCT, *named.LIST_QUOTES)
     named_by = named.ALPHA, named.ALPHA_LOWER, named.ALPHA_UPPER, named.CONCAT_ICONS, "".join(patterns), named.UNITS
-    key = hashlib.sha256(repr((unicodedata.unidata_version, KINDS, named_by)).encode()).hexdigest()
+    key = hashlib.sha256(repr((unicodedata.unidata_version, state(__file__), named_by)).encode()).hexdigest()
     return Characters(**mapped_arrays(f"spacy-{key[:32]}", lambda: _make_characters(*named_by)))
 
 
@@ -66,7 +67,7 @@ def _make_characters(alpha: str, lower: str, upper: str, icons: str, patterns: s
     classes = np.array([_members(each, letters) for each in (alpha, lower, upper)])
     kinds = np.zeros(0x110000, np.uint16)
     kinds[letters] = KIND_OF_CLASSES[[4, 2, 1] @ classes]
-    # Patterns that name a character in no class know nothing of it.
+    # A number or control character that no pattern names is to them as a letter of no class.
     kinds[others] = np.where(_members(alpha + icons + re.escape(patterns + units + "²"), others), NONE, UNKNOWN)
     kinds[[*range(0xD800, 0xE000)]] = NONE
     kinds[[*map(ord, "0123456789")]] = DIGIT
