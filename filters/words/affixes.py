@@ -3,7 +3,7 @@
 import numpy as np
 
 from gristmill.pipelines.kernels.hashing import load_short
-from gristmill.pipelines.kernels.intrinsics import contains, inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import contains, contains_sorted, inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import (
     ASCII,
     DIGIT,
@@ -136,15 +136,7 @@ def is_abbreviation(data, begin, stop):
     size = stop - begin
     if size < 2 or size > 6:
         return False
-    word = load_short(data, begin, size)
-    low, high = 0, PACKED.size
-    while low < high:
-        middle = (low + high) // 2
-        if PACKED[middle] < word:
-            low = middle + 1
-        else:
-            high = middle
-    return low < PACKED.size and PACKED[low] == word
+    return contains_sorted(load_short(data, begin, size), PACKED)
 
 
 @kernel

@@ -40,7 +40,7 @@ FRAGILE = 1
 # datatrove also deletes the word inside other words.
 STAND_IN = "IS_ALPHZ"  # for CURSED
 BATCH_CHARACTERS = 200_000  # of one call of spaCy
-MOST_SHAPES = 1 << 18  # that are kept, some 60 MB
+MOST_SHAPES = 1 << 18  # that are kept
 
 Cuts = tuple[int, ...] | None  # the numbers of the pieces at which tokens begin, without 0; None if they differ
 
@@ -65,7 +65,7 @@ class ChunkSplitter:
 
     def __init__(self):
         try:
-            with hidden_if_alone("torch"):  # which spaCy imports if it is installed, for models: 0.9 CPU s
+            with hidden_if_alone("torch"):  # which spaCy imports if it is installed, for models
                 import spacy
             from spacy.attrs import IS_SPACE, ORTH
             from spacy.tokenizer import Tokenizer

@@ -17,7 +17,7 @@ import numpy as np
 from gristmill.filters.words.words import hashes_of
 from gristmill.pipelines.kernels.array_cache import mapped_arrays
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, hash_word
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import contains_sorted, inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode, two_level_table
 from gristmill.pipelines.sources import state
 
@@ -137,18 +137,6 @@ def _mixed(shape, kind):
     return shape ^ shape >> np.uint64(29)
 
 
-@inline_kernel
-def _among(key, hashes):
-    low, high = 0, hashes.size
-    while low < high:
-        middle = (low + high) // 2
-        if hashes[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    return low < hashes.size and hashes[low] == key
-
-
 @kernel
 def hash_shapes(data, start, end, numbers, blocks, units, shapes):
     """Fill the hash of the shape of each chunk, 0 if it has none."""
@@ -174,7 +162,7 @@ def _hash_shape(data, at, end, numbers, blocks, units):
             letters, previous, last = letters + 1, last, kind
         else:
             if letters:
-                if kind == DOLLAR or (behind == DIGIT and _among(hash_word(data, begin, at), units)):
+                if kind == DOLLAR or (behind == DIGIT and contains_sorted(hash_word(data, begin, at), units)):
                     return np.uint64(0)
                 if kind == LINE and letters > 1 and _is_cursed(data, at - 2, end):
                     return np.uint64(0)
@@ -262,8 +250,8 @@ def cut_chunks(data, start, end, of_shape, first, cuts, numbers, blocks, special
         stop[m] = to - start[i]
         m += 1
         sure[i] = not _has_special(data, start[i], begin[token:m], stop[token:m], specials)
-        opens = _among(hash_word(data, np.int64(start[i]), np.int64(start[i] + stop[token])), specials.opening)
-        closes = _among(hash_word(data, np.int64(start[i] + begin[m - 1]), to), specials.closing)
+        opens = contains_sorted(hash_word(data, np.int64(start[i]), np.int64(start[i] + stop[token])), specials.opening)
+        closes = contains_sorted(hash_word(data, np.int64(start[i] + begin[m - 1]), to), specials.closing)
         flags[i] = OPENS * opens + CLOSES * closes
 
 
@@ -271,11 +259,12 @@ def cut_chunks(data, start, end, of_shape, first, cuts, numbers, blocks, special
 def _has_special(data, start, begin, stop, specials):
     """True if a special case may be made of some of a chunk's tokens."""
     for i in range(begin.size):
-        token = hash_word(data, np.int64(start + begin[i]), np.int64(start + stop[i]))
-        if _among(token, specials.firsts):
-            if _among(token, specials.parted):
+        first = np.int64(start + begin[i])
+        token = hash_word(data, first, np.int64(start + stop[i]))
+        if contains_sorted(token, specials.firsts):
+            if contains_sorted(token, specials.parted):
                 return True
             for j in range(i + 1, begin.size):
-                if _among(hash_word(data, np.int64(start + begin[i]), np.int64(start + stop[j])), specials.cases):
+                if contains_sorted(hash_word(data, first, np.int64(start + stop[j])), specials.cases):
                     return True
     return False

@@ -186,3 +186,16 @@ def contains(value, values):
         if value == each:
             return True
     return False
+
+
+@inline_kernel
+def contains_sorted(value, values):
+    """True if an ascending array contains the value."""
+    low, high = 0, values.size
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low < values.size and values[low] == value
